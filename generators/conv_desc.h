@@ -1,0 +1,111 @@
+// ConvDesc: the problem (what to compute), free of any decision about how. Everything else takes one:
+// shape arithmetic (conv_shape.h), algorithms, plans, the oracle. Its canonical key is test name, file name,
+// C symbol, cache key and database key at once.
+#pragma once
+
+#include "generators/dtype.h"
+#include "generators/epilogue.h"
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace convsmith {
+
+/// Most spatial dimensions a descriptor can have (depth, height, width).
+constexpr int kMaxSpatialRank = 3;
+
+/// One number per spatial axis, outermost axis first (1D: {w}, 2D: {h, w}, 3D: {d, h, w}); entries at and
+/// beyond the descriptor's rank are ignored.
+using Spatial = std::array<int, kMaxSpatialRank>;
+
+/// Value of taps outside the input.
+enum class PadMode {
+    Zeros,
+    Constant,  ///< ConvDesc::pad_value
+    Reflect,   ///< mirror without repeating the edge: index -1 reads 1
+    Replicate, ///< the nearest edge element
+    Circular,  ///< wraps around
+};
+
+/// Memory order of an activation tensor.
+enum class Layout {
+    ChannelsLast,  ///< n, spatial..., c: "nwc", "nhwc", "ndhwc"
+    ChannelsFirst, ///< n, c, spatial...: "ncw", "nchw", "ncdhw"
+};
+
+/// A convolution (cross-correlation: the kernel is not flipped) followed by element-wise stages:
+///   out(n, co, x) = epilogue(sum over ci, k of weights(co, ci, k) * padded(n, g(co)*ci/groups + ci, x*s +
+///   k*d - p))
+/// Every field has the default that a key may leave out, except channels, kernel and spatial extents.
+struct ConvDesc {
+    int rank = 2;    ///< spatial dimensions: 1, 2 or 3
+    int n = 1;       ///< batch; 0 = open: any size at the call
+    int ci = 0;      ///< input channels, all groups together
+    int co = 0;      ///< output channels, all groups together
+    int groups = 1;  ///< divides ci and co
+    Spatial in = {}; ///< input extents; 0 = open: any size at the call
+    Spatial kernel = {1, 1, 1};
+    Spatial stride = {1, 1, 1};
+    Spatial dilation = {1, 1, 1};
+    Spatial pad_begin = {}; ///< cells added before the first element of an axis
+    Spatial pad_end = {};   ///< cells added after the last
+    PadMode pad_mode = PadMode::Zeros;
+    double pad_value = 0; ///< used by PadMode::Constant
+    DType in_type = DType::F32;
+    DType weight_type = DType::F32;
+    DType acc_type = DType::F32;
+    DType out_type = DType::F32;
+    Layout in_layout = Layout::ChannelsLast;
+    Layout out_layout = Layout::ChannelsLast;
+    std::vector<EpilogueStage> epilogue; ///< applied in order
+
+    bool operator==(const ConvDesc &o) const;
+    bool operator!=(const ConvDesc &o) const { return !(*this == o); }
+
+    /// True if batch or a spatial extent is open.
+    bool is_open() const;
+
+    /// True if the chain has a stage that reads `operand`.
+    bool has_operand(Operand operand) const;
+
+    /// The canonical key, only [a-z0-9_], every field spelled out, e.g.
+    /// conv_n1_ci64_i56x56_co64_k3x3_s1x1_p1x1x1x1_d1x1_g1_f32_nhwc_zeros_bias_relu
+    ///   p: begin of every axis, then end of every axis. Types: one name if all four agree, else
+    ///   in, weights, accumulator, output joined by 'x' (f32xf32xf64xf32). Layout: one name, or input2output
+    ///   (nchw2nhwc). Numbers that belong to the token before them: 'v' and the number with 'p' for the point
+    ///   and 'm' for minus (constant_vm1p5, leaky_relu_v0p01).
+    std::string key() const;
+
+    /// Inverse of key(); also accepts fields left out at their defaults, one number for all axes (k3, p1; the
+    /// rank is the number of extents of i), fields in any order as long as the epilogue comes last, and
+    /// stages without their numbers (defaults). Throws Error(BadArgument) naming the token that is wrong. The
+    /// result is validated.
+    static ConvDesc parse(std::string_view key);
+
+    /// Throws Error naming field, got and want if no convolution is described (BadArgument) or there is no
+    /// kernel for its types (Unsupported): positive extents, groups divide channels, the effective kernel
+    /// fits in the padded input, every tensor has fewer than 2^31 elements, padding modes can reach their
+    /// source (reflect: pad < extent; circular: pad <= extent), the epilogue's stages exist.
+    void validate() const;
+};
+
+/// "nhwc", "ncw", ... for a layout and a spatial rank.
+std::string layout_name(Layout layout, int rank);
+
+/// "d", "h" or "w": the name of a spatial axis in messages and layouts; the last axis of any rank is "w".
+char axis_name(int axis, int rank);
+
+/// "zeros", "constant", ...
+const std::string &pad_mode_name(PadMode mode);
+
+/// Spells a number with [a-z0-9] only, shortest text that reads back to the same double: -1.5 -> "m1p5",
+/// 1e-5 -> "1em5", infinity -> "inf". Negative zero is spelled as zero.
+std::string number_token(double value);
+
+/// Inverse of number_token; nothing if `text` is not such a number (NaN and numbers beyond double are not).
+std::optional<double> parse_number_token(std::string_view text);
+
+} // namespace convsmith

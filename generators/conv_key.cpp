@@ -1,0 +1,398 @@
+// The canonical key of a ConvDesc and its inverse. Grammar: "conv", then fields (a name and numbers, a type,
+// a layout or a padding mode), then epilogue stages, all joined by '_'; a token 'v...' is a number of the
+// stage or padding mode before it. Beside it: conv_desc.cpp, whose validate() judges what was read.
+#include "generators/conv_desc.h"
+
+#include "generators/conv_shape.h"
+#include "generators/error.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+
+namespace convsmith {
+namespace {
+
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+    std::vector<std::string_view> parts;
+    for (size_t begin = 0;;) {
+        const size_t end = text.find(separator, begin);
+        parts.push_back(text.substr(begin, end - begin));
+        if (end == std::string_view::npos)
+            return parts;
+        begin = end + 1;
+    }
+}
+
+/// User text fit for a one-line message.
+std::string quoted(std::string_view text) {
+    constexpr size_t kLongest = 240;
+    std::string out = "'";
+    for (const char c : text.substr(0, kLongest))
+        out += c >= ' ' && c <= '~' ? c : '?';
+    return out + (text.size() > kLongest ? "...'" : "'");
+}
+
+/// Digits without leading zeros that fit in an int.
+std::optional<int> parse_int(std::string_view text) {
+    int value = 0;
+    const char *end = text.data() + text.size();
+    const bool leading_zero = text.size() > 1 && text[0] == '0';
+    if (text.empty() || !is_digit(text[0]) || leading_zero)
+        return std::nullopt;
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    return error == std::errc() && stop == end ? std::optional<int>(value) : std::nullopt;
+}
+
+std::string joined(const Spatial &numbers, int rank) {
+    return fmt::format("{}", fmt::join(numbers.begin(), numbers.begin() + rank, "x"));
+}
+
+std::string types_token(const ConvDesc &d) {
+    const std::string &in = dtype_name(d.in_type);
+    if (d.weight_type == d.in_type && d.acc_type == d.in_type && d.out_type == d.in_type)
+        return in;
+    return fmt::format("{}x{}x{}x{}", in, dtype_name(d.weight_type), dtype_name(d.acc_type),
+                       dtype_name(d.out_type));
+}
+
+std::string layout_token(const ConvDesc &d) {
+    const std::string in = layout_name(d.in_layout, d.rank);
+    return d.in_layout == d.out_layout ? in : in + "2" + layout_name(d.out_layout, d.rank);
+}
+
+/// Reads one key from left to right; each read_ function consumes the tokens it understands.
+class KeyReader {
+public:
+    explicit KeyReader(std::string_view key) : key_(key), tokens_(split(key, '_')) {}
+
+    ConvDesc read();
+
+private:
+    [[noreturn]] void fail(size_t token, const std::string &want) const;
+    void read_field();
+    bool read_number_field();
+    bool read_types();
+    bool read_layout();
+    bool read_pad_mode();
+    bool read_stage();
+    std::vector<double> read_values();
+    void mark_once(const std::string &field);
+    void fill_axes();
+    void set_axes(const std::string &field, Spatial *axes);
+    void set_padding();
+
+    struct Numbers {
+        size_t token = 0; ///< where they were read
+        std::vector<int> values;
+    };
+
+    std::string_view key_;
+    std::vector<std::string_view> tokens_;
+    size_t next_ = 0;
+    ConvDesc desc_;
+    std::set<std::string> seen_;
+    std::map<std::string, Numbers> numbers_;
+};
+
+void KeyReader::fail(size_t token, const std::string &want) const {
+    const std::string where =
+        token < tokens_.size() ? fmt::format("token {} {}", token + 1, quoted(tokens_[token])) : "end";
+    throw Error(ErrorCode::BadArgument, fmt::format("key {}: {}: {}", quoted(key_), where, want));
+}
+
+void KeyReader::mark_once(const std::string &field) {
+    if (!seen_.insert(field).second)
+        fail(next_, fmt::format("field {} is given twice", field));
+}
+
+ConvDesc KeyReader::read() {
+    if (tokens_[0] != "conv")
+        fail(0, "want 'conv'");
+    for (next_ = 1; next_ < tokens_.size();)
+        read_field();
+    for (const char *required : {"ci", "i", "co", "k"}) {
+        if (seen_.count(required) == 0)
+            fail(tokens_.size(), fmt::format("field {} is missing", required));
+    }
+    fill_axes();
+    try {
+        desc_.validate();
+    } catch (const Error &e) {
+        throw Error(e.code(), fmt::format("key {}: {}", quoted(key_), e.what()));
+    }
+    return desc_;
+}
+
+void KeyReader::read_field() {
+    if (tokens_[next_].empty())
+        fail(next_, "empty, want a field or an epilogue stage");
+    const bool in_epilogue = !desc_.epilogue.empty();
+    if (!in_epilogue && (read_number_field() || read_types() || read_layout() || read_pad_mode()))
+        return;
+    if (read_stage())
+        return;
+    fail(next_, in_epilogue
+                    ? "want an epilogue stage (fields come before the epilogue)"
+                    : "want one of n ci i co k s p d g with numbers, types (f32), a layout (nhwc), a padding "
+                      "mode or an epilogue stage");
+}
+
+/// n1, ci64, i56x56, ...: letters, then numbers joined by 'x'.
+bool KeyReader::read_number_field() {
+    const std::string_view token = tokens_[next_];
+    const size_t letters = std::find_if(token.begin(), token.end(), is_digit) - token.begin();
+    const std::string name(token.substr(0, letters));
+    const bool scalar = name == "n" || name == "ci" || name == "co" || name == "g";
+    if (!scalar && name != "i" && name != "k" && name != "s" && name != "p" && name != "d")
+        return false;
+    // Only the type names i8, i16, ... look like a field; four of them joined are types.
+    if (name == "i" && parse_dtype(token.substr(0, token.find('x'))) &&
+        token.find_first_of("fiu", 1) != token.npos)
+        return false;
+    mark_once(name);
+    Numbers numbers{next_, {}};
+    for (const std::string_view part : split(token.substr(letters), 'x')) {
+        const std::optional<int> value = parse_int(part);
+        if (!value)
+            fail(next_,
+                 fmt::format("{} is not a number from 0 to 2147483647 without leading zeros", quoted(part)));
+        numbers.values.push_back(*value);
+    }
+    if (scalar && numbers.values.size() != 1)
+        fail(next_, fmt::format("field {} has {} numbers, want 1", name, numbers.values.size()));
+    numbers_[name] = numbers;
+    next_++;
+    return true;
+}
+
+/// f32, or input x weights x accumulator x output.
+bool KeyReader::read_types() {
+    std::vector<DType> types;
+    for (const std::string_view part : split(tokens_[next_], 'x')) {
+        const std::optional<DType> type = parse_dtype(part);
+        if (!type)
+            return false;
+        types.push_back(*type);
+    }
+    mark_once("types");
+    if (types.size() != 1 && types.size() != 4)
+        fail(next_, fmt::format("{} types, want 1 or 4 (input, weights, accumulator, output)", types.size()));
+    types.resize(4, types[0]);
+    desc_.in_type = types[0];
+    desc_.weight_type = types[1];
+    desc_.acc_type = types[2];
+    desc_.out_type = types[3];
+    next_++;
+    return true;
+}
+
+/// nhwc, or input 2 output: nchw2nhwc.
+bool KeyReader::read_layout() {
+    const std::vector<std::string_view> names = split(tokens_[next_], '2');
+    std::vector<Layout> layouts;
+    std::vector<int> ranks;
+    for (const std::string_view name : names) {
+        for (int rank = 1; rank <= kMaxSpatialRank; rank++) {
+            for (const Layout layout : {Layout::ChannelsLast, Layout::ChannelsFirst}) {
+                if (name != layout_name(layout, rank))
+                    continue;
+                layouts.push_back(layout);
+                ranks.push_back(rank);
+            }
+        }
+    }
+    if (layouts.size() != names.size() || names.size() > 2)
+        return false;
+    mark_once("layout");
+    if (ranks.front() != ranks.back())
+        fail(next_, "the two layouts have different ranks");
+    desc_.in_layout = layouts.front();
+    desc_.out_layout = layouts.back();
+    numbers_["layout"] = {next_, ranks};
+    next_++;
+    return true;
+}
+
+bool KeyReader::read_pad_mode() {
+    for (const PadMode mode :
+         {PadMode::Zeros, PadMode::Constant, PadMode::Reflect, PadMode::Replicate, PadMode::Circular}) {
+        if (tokens_[next_] != pad_mode_name(mode))
+            continue;
+        mark_once("padding mode");
+        desc_.pad_mode = mode;
+        const size_t at = next_++;
+        const std::vector<double> values = read_values();
+        const size_t want = mode == PadMode::Constant ? 1 : 0;
+        if (values.size() != want)
+            fail(at, fmt::format("followed by {} numbers, want {}", values.size(),
+                                 want == 1 ? "1 (constant_v1p5)" : "none"));
+        if (want == 1)
+            desc_.pad_value = values[0];
+        return true;
+    }
+    return false;
+}
+
+/// The longest stage name that the next tokens spell, and its numbers.
+bool KeyReader::read_stage() {
+    const EpilogueInfo *longest = nullptr;
+    size_t longest_tokens = 0;
+    for (const EpilogueInfo &info : epilogue_table()) {
+        const std::vector<std::string_view> words = split(info.name, '_');
+        if (words.size() > longest_tokens && words.size() <= tokens_.size() - next_ &&
+            std::equal(words.begin(), words.end(), tokens_.begin() + next_)) {
+            longest = &info;
+            longest_tokens = words.size();
+        }
+    }
+    if (longest == nullptr)
+        return false;
+    const size_t at = next_;
+    next_ += longest_tokens;
+    std::vector<double> values = read_values();
+    if (values.empty())
+        values = longest->param_defaults;
+    if (values.size() != longest->param_names.size())
+        fail(at, fmt::format("epilogue {} followed by {} numbers, want {}", longest->name, values.size(),
+                             longest->param_names.size()));
+    desc_.epilogue.push_back({longest->name, values});
+    return true;
+}
+
+/// Every 'v...' token from here on.
+std::vector<double> KeyReader::read_values() {
+    std::vector<double> values;
+    for (; next_ < tokens_.size() && !tokens_[next_].empty() && tokens_[next_][0] == 'v'; next_++) {
+        const std::optional<double> value = parse_number_token(tokens_[next_].substr(1));
+        if (!value)
+            fail(next_, "want 'v' and a number like 1p5, m2, 1em5 or inf");
+        values.push_back(*value);
+    }
+    return values;
+}
+
+void KeyReader::fill_axes() {
+    const auto scalar = [&](const char *field, int &value) {
+        if (const auto found = numbers_.find(field); found != numbers_.end())
+            value = found->second.values[0];
+    };
+    scalar("n", desc_.n);
+    scalar("ci", desc_.ci);
+    scalar("co", desc_.co);
+    scalar("g", desc_.groups);
+
+    const Numbers &extents = numbers_.at("i");
+    if (extents.values.size() > kMaxSpatialRank)
+        fail(extents.token, fmt::format("{} extents, want 1 to {}", extents.values.size(), kMaxSpatialRank));
+    desc_.rank = static_cast<int>(extents.values.size());
+    set_axes("i", &desc_.in);
+    set_axes("k", &desc_.kernel);
+    set_axes("s", &desc_.stride);
+    set_axes("d", &desc_.dilation);
+    set_padding();
+    const auto layout = numbers_.find("layout");
+    if (layout != numbers_.end() && layout->second.values[0] != desc_.rank)
+        fail(layout->second.token,
+             fmt::format("layout of {} spatial axes, but i has {}", layout->second.values[0], desc_.rank));
+}
+
+void KeyReader::set_axes(const std::string &field, Spatial *axes) {
+    const auto found = numbers_.find(field);
+    if (found == numbers_.end())
+        return;
+    std::vector<int> values = found->second.values;
+    const size_t rank = static_cast<size_t>(desc_.rank);
+    if (values.size() != 1 && values.size() != rank)
+        fail(found->second.token,
+             fmt::format("{} numbers, want {} (the extents of i) or 1 for all axes", values.size(), rank));
+    values.resize(rank, values[0]);
+    std::copy(values.begin(), values.end(), axes->begin());
+}
+
+void KeyReader::set_padding() {
+    const auto found = numbers_.find("p");
+    if (found == numbers_.end())
+        return;
+    std::vector<int> values = found->second.values;
+    const size_t rank = static_cast<size_t>(desc_.rank);
+    if (values.size() != 1 && values.size() != 2 * rank)
+        fail(found->second.token,
+             fmt::format("{} numbers, want {} (begin of every axis, then end) or 1 for all", values.size(),
+                         2 * rank));
+    values.resize(2 * rank, values[0]);
+    std::copy(values.begin(), values.begin() + rank, desc_.pad_begin.begin());
+    std::copy(values.begin() + rank, values.end(), desc_.pad_end.begin());
+}
+
+} // namespace
+
+std::string number_token(double value) {
+    char buffer[64];
+    const auto end = std::to_chars(buffer, buffer + sizeof buffer, value == 0 ? 0.0 : value).ptr;
+    std::string token;
+    bool in_exponent = false;
+    for (const char *c = buffer; c != end; c++) {
+        // to_chars writes exponents with a sign and two digits at least: 1e-05, 1e+20.
+        const bool padding = in_exponent && *c == '0' && c + 1 != end && !is_digit(token.back());
+        if (*c == '+' || padding)
+            continue;
+        in_exponent = in_exponent || *c == 'e';
+        token += *c == '-' ? 'm' : *c == '.' ? 'p' : *c;
+    }
+    return token;
+}
+
+std::optional<double> parse_number_token(std::string_view text) {
+    const bool negative = !text.empty() && text[0] == 'm';
+    if (negative)
+        text.remove_prefix(1);
+    const double infinity = std::numeric_limits<double>::infinity();
+    if (text == "inf")
+        return negative ? -infinity : infinity;
+    const size_t digits = std::find_if_not(text.begin(), text.end(), is_digit) - text.begin();
+    const bool leading_zero = digits > 1 && text[0] == '0';
+    const bool bare_point =
+        text.substr(digits, 1) == "p" && (digits + 1 == text.size() || !is_digit(text[digits + 1]));
+    if (digits == 0 || leading_zero || bare_point || text.find_first_of("-.+") != text.npos)
+        return std::nullopt;
+    std::string decimal;
+    for (const char c : text)
+        decimal += c == 'm' ? '-' : c == 'p' ? '.' : c;
+    double value = 0;
+    const char *end = decimal.data() + decimal.size();
+    const auto [stop, error] = std::from_chars(decimal.data(), end, value);
+    if (error != std::errc() || stop != end)
+        return std::nullopt;
+    return negative && value != 0 ? -value : value;
+}
+
+std::string ConvDesc::key() const {
+    std::string key = fmt::format("conv_n{}_ci{}_i{}_co{}_k{}_s{}_p{}x{}_d{}_g{}_{}_{}_{}", n, ci,
+                                  joined(in, rank), co, joined(kernel, rank), joined(stride, rank),
+                                  joined(pad_begin, rank), joined(pad_end, rank), joined(dilation, rank),
+                                  groups, types_token(*this), layout_token(*this), pad_mode_name(pad_mode));
+    if (pad_mode == PadMode::Constant)
+        key += "_v" + number_token(pad_value);
+    for (const EpilogueStage &stage : epilogue) {
+        key += "_" + stage.name;
+        for (const double param : stage.params)
+            key += "_v" + number_token(param);
+    }
+    return key;
+}
+
+ConvDesc ConvDesc::parse(std::string_view key) {
+    return KeyReader(key).read();
+}
+
+} // namespace convsmith

@@ -1,0 +1,211 @@
+// Implementation of the shape arithmetic declared in conv_shape.h.
+#include "generators/conv_shape.h"
+
+#include "generators/error.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace convsmith {
+namespace {
+
+constexpr int64_t kMaxInt = std::numeric_limits<int>::max();
+
+/// d * (k - 1) + 1 without overflow for any int.
+int64_t span_cells(int kernel, int dilation) {
+    return int64_t(dilation) * (int64_t(kernel) - 1) + 1;
+}
+
+int64_t product(const std::vector<int64_t> &extents) {
+    int64_t total = 1;
+    for (const int64_t extent : extents)
+        total *= extent;
+    return total;
+}
+
+std::vector<int64_t> activation_shape(Layout layout, int n, int channels, const Spatial &extents, int rank) {
+    std::vector<int64_t> shape(extents.begin(), extents.begin() + rank);
+    shape.insert(layout == Layout::ChannelsLast ? shape.end() : shape.begin(), channels);
+    shape.insert(shape.begin(), n);
+    return shape;
+}
+
+/// The extent of one call: `closed` unless it is 0, then `given`.
+int resolve_size(const std::string &field, int closed, int given) {
+    if (closed == 0 && given <= 0)
+        throw Error(ErrorCode::BadArgument,
+                    fmt::format("{}: open in the descriptor, got {}, want a positive extent", field, given));
+    if (closed != 0 && given != 0 && given != closed)
+        throw Error(ErrorCode::BadArgument,
+                    fmt::format("{}: got {}, want the descriptor's {}", field, given, closed));
+    return closed == 0 ? given : closed;
+}
+
+bool is_trivial(const ConvDesc &desc, int axis) {
+    return desc.kernel[axis] == 1 && desc.stride[axis] == 1 && desc.pad_begin[axis] == 0 &&
+           desc.pad_end[axis] == 0;
+}
+
+/// Copies one axis' numbers; dilation has no effect on a single tap.
+void copy_axis(const ConvDesc &from, int from_axis, ConvDesc &to, int to_axis) {
+    to.in[to_axis] = from.in[from_axis];
+    to.kernel[to_axis] = from.kernel[from_axis];
+    to.stride[to_axis] = from.stride[from_axis];
+    to.dilation[to_axis] = from.kernel[from_axis] == 1 ? 1 : from.dilation[from_axis];
+    to.pad_begin[to_axis] = from.pad_begin[from_axis];
+    to.pad_end[to_axis] = from.pad_end[from_axis];
+}
+
+} // namespace
+
+int effective_kernel(int kernel, int dilation) {
+    return static_cast<int>(std::min(span_cells(kernel, dilation), kMaxInt));
+}
+
+int64_t conv_out_extent(int64_t in, int kernel, int stride, int dilation, int pad_begin, int pad_end) {
+    const int64_t reach = in + pad_begin + pad_end - span_cells(kernel, dilation);
+    return reach < 0 ? 0 : reach / stride + 1;
+}
+
+Sizes resolve_sizes(const ConvDesc &desc, const Sizes &open) {
+    Sizes sizes;
+    sizes.n = resolve_size("batch n", desc.n, open.n);
+    sizes.in = {1, 1, 1};
+    for (int axis = 0; axis < desc.rank; axis++)
+        sizes.in[axis] = resolve_size(fmt::format("input extent of axis {}", axis_name(axis, desc.rank)),
+                                      desc.in[axis], open.in[axis]);
+    return sizes;
+}
+
+ConvDesc with_sizes(const ConvDesc &desc, const Sizes &sizes) {
+    const Sizes resolved = resolve_sizes(desc, sizes);
+    ConvDesc closed = desc;
+    closed.n = resolved.n;
+    std::copy_n(resolved.in.begin(), desc.rank, closed.in.begin());
+    closed.validate();
+    return closed;
+}
+
+Spatial out_extents(const ConvDesc &desc) {
+    Spatial out = {1, 1, 1};
+    for (int a = 0; a < desc.rank; a++) {
+        const bool open = desc.in[a] == 0;
+        out[a] =
+            open ? 0
+                 : static_cast<int>(conv_out_extent(desc.in[a], desc.kernel[a], desc.stride[a],
+                                                    desc.dilation[a], desc.pad_begin[a], desc.pad_end[a]));
+    }
+    return out;
+}
+
+int64_t spatial_product(const Spatial &extents, int rank) {
+    return product({extents.begin(), extents.begin() + rank});
+}
+
+std::vector<int64_t> input_shape(const ConvDesc &desc) {
+    return activation_shape(desc.in_layout, desc.n, desc.ci, desc.in, desc.rank);
+}
+
+std::vector<int64_t> output_shape(const ConvDesc &desc) {
+    return activation_shape(desc.out_layout, desc.n, desc.co, out_extents(desc), desc.rank);
+}
+
+std::vector<int64_t> filter_shape(const ConvDesc &desc) {
+    std::vector<int64_t> shape = {desc.co, desc.ci / desc.groups};
+    shape.insert(shape.end(), desc.kernel.begin(), desc.kernel.begin() + desc.rank);
+    return shape;
+}
+
+DType operand_type(const ConvDesc &desc, Operand operand) {
+    CONVSMITH_CHECK(operand != Operand::None);
+    return operand == Operand::Bias ? desc.acc_type : desc.out_type;
+}
+
+std::vector<int64_t> operand_shape(const ConvDesc &desc, Operand operand) {
+    CONVSMITH_CHECK(operand != Operand::None);
+    return operand == Operand::Bias ? std::vector<int64_t>{desc.co} : output_shape(desc);
+}
+
+int64_t parameter_count(const ConvDesc &desc) {
+    return product(filter_shape(desc)) + (desc.has_operand(Operand::Bias) ? desc.co : 0);
+}
+
+int64_t mac_count(const ConvDesc &desc) {
+    resolve_sizes(desc);
+    const int64_t taps = int64_t(desc.ci / desc.groups) * spatial_product(desc.kernel, desc.rank);
+    return product(output_shape(desc)) * taps;
+}
+
+int64_t byte_count(const ConvDesc &desc) {
+    resolve_sizes(desc);
+    const auto bytes = [](const std::vector<int64_t> &shape, DType type) {
+        return product(shape) * static_cast<int64_t>(dtype_bytes(type));
+    };
+    int64_t total = bytes(input_shape(desc), desc.in_type) + bytes(filter_shape(desc), desc.weight_type) +
+                    bytes(output_shape(desc), desc.out_type);
+    for (const Operand operand : {Operand::Bias, Operand::Residual}) {
+        if (desc.has_operand(operand))
+            total += bytes(operand_shape(desc, operand), operand_type(desc, operand));
+    }
+    return total;
+}
+
+int64_t ReceptiveField::holes() const {
+    return std::count(covered.begin(), covered.end(), false);
+}
+
+ReceptiveField receptive_field(const std::vector<AxisWindow> &stack) {
+    ReceptiveField field;
+    for (size_t i = 0; i < stack.size(); i++) {
+        const AxisWindow &w = stack[i];
+        if (w.kernel < 1 || w.stride < 1 || w.dilation < 1)
+            throw Error(ErrorCode::BadArgument,
+                        fmt::format("layer {}: kernel {}, stride {}, dilation {}: want all "
+                                    "positive",
+                                    i, w.kernel, w.stride, w.dilation));
+        const int64_t growth = span_cells(w.kernel, w.dilation) - 1;
+        if (growth > 0 && field.stride > (kMaxInt - field.extent) / growth)
+            throw Error(ErrorCode::BadArgument,
+                        fmt::format("layer {}: the receptive field reaches 2^31 cells", i));
+        field.extent += growth * field.stride;
+        // Beyond 2^31 any further tap overflows the extent, so the exact stride no longer matters.
+        field.stride = std::min(field.stride * w.stride, kMaxInt);
+    }
+    // From one output of the last layer back to the input: each seen cell sees kernel cells of the layer
+    // below.
+    field.covered = {true};
+    for (auto w = stack.rbegin(); w != stack.rend(); ++w) {
+        const int64_t above = static_cast<int64_t>(field.covered.size());
+        std::vector<bool> below((above - 1) * w->stride + span_cells(w->kernel, w->dilation), false);
+        for (int64_t cell = 0; cell < above; cell++) {
+            for (int64_t tap = 0; field.covered[cell] && tap < w->kernel; tap++)
+                below[cell * w->stride + tap * w->dilation] = true;
+        }
+        field.covered = std::move(below);
+    }
+    return field;
+}
+
+ConvDesc merge_trivial_axes(const ConvDesc &desc) {
+    ConvDesc merged = desc;
+    bool padded = false;
+    merged.rank = 0;
+    for (int axis = 0; axis < desc.rank; axis++) {
+        padded = padded || desc.pad_begin[axis] != 0 || desc.pad_end[axis] != 0;
+        if (axis > 0 && is_trivial(desc, axis - 1) && is_trivial(desc, axis)) {
+            // An open extent (0) times anything stays open.
+            merged.in[merged.rank - 1] *= desc.in[axis];
+            continue;
+        }
+        copy_axis(desc, axis, merged, merged.rank++);
+    }
+    if (!padded) {
+        merged.pad_mode = PadMode::Zeros;
+        merged.pad_value = 0;
+    }
+    return merged;
+}
+
+} // namespace convsmith

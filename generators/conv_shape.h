@@ -1,0 +1,87 @@
+// Shape arithmetic: the one home of output extents, parameter, MAC and byte counts, and receptive fields.
+// Formulas: spec of the descriptor in conv_desc.h; receptive field of a stack: Araujo et al., Distill 2019,
+// "Computing Receptive Fields of Convolutional Neural Networks".
+#pragma once
+
+#include "generators/conv_desc.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace convsmith {
+
+/// Cells a dilated kernel covers along one axis: d * (k - 1) + 1; saturates at the largest int, which no
+/// valid descriptor reaches.
+int effective_kernel(int kernel, int dilation);
+
+/// Output extent along one axis: floor((in + pad_begin + pad_end - effective_kernel) / stride) + 1; <= 0 if
+/// it does not fit.
+int64_t conv_out_extent(int64_t in, int kernel, int stride, int dilation, int pad_begin, int pad_end);
+
+/// Batch and spatial extents of one call: those of the descriptor, or the caller's where it leaves them open.
+struct Sizes {
+    int n = 0;       ///< 0: the descriptor's
+    Spatial in = {}; ///< 0: the descriptor's
+};
+
+/// The descriptor's own sizes; `open` replaces each that is open. Throws Error(BadArgument) naming the axis
+/// if `open` gives no positive extent for an open axis or contradicts a closed one.
+Sizes resolve_sizes(const ConvDesc &desc, const Sizes &open = Sizes());
+
+/// The descriptor with its open extents replaced, validated.
+ConvDesc with_sizes(const ConvDesc &desc, const Sizes &sizes);
+
+/// Output extents, 0 where the descriptor leaves the axis open; entries beyond its rank are 1.
+Spatial out_extents(const ConvDesc &desc);
+
+/// Product of the first `rank` entries.
+int64_t spatial_product(const Spatial &extents, int rank);
+
+/// Shape of a tensor in the memory order the user sees, outermost dimension first; 0 = open.
+std::vector<int64_t> input_shape(const ConvDesc &desc);
+std::vector<int64_t> output_shape(const ConvDesc &desc);
+/// [co, ci / groups, kernel...]: the order of PyTorch and ONNX.
+std::vector<int64_t> filter_shape(const ConvDesc &desc);
+
+/// Element type of a stage's second tensor: a bias has the accumulator's, a residual the output's.
+DType operand_type(const ConvDesc &desc, Operand operand);
+/// Its shape: bias [co], residual that of the output. Operand::None has none.
+std::vector<int64_t> operand_shape(const ConvDesc &desc, Operand operand);
+
+/// Trained numbers: co * (ci / groups) * prod(kernel), plus co if the chain has a bias.
+int64_t parameter_count(const ConvDesc &desc);
+
+/// Multiply-accumulates: n * co * prod(out) * (ci / groups) * prod(kernel), padding taps included.
+/// Throws Error(BadArgument) naming the axis if an extent is open; so does byte_count.
+int64_t mac_count(const ConvDesc &desc);
+
+/// Bytes that must be moved once: input + weights + second tensors + output.
+int64_t byte_count(const ConvDesc &desc);
+
+/// What one output of a stack of layers sees of the stack's input, along one axis.
+struct ReceptiveField {
+    int64_t extent = 1;        ///< cells from the first to the last seen
+    int64_t stride = 1;        ///< input cells between neighbouring outputs
+    std::vector<bool> covered; ///< per cell of the extent: seen by at least one path
+    int64_t holes() const;     ///< cells never seen ("gridding")
+};
+
+/// Kernel, stride and dilation of one layer along one axis.
+struct AxisWindow {
+    int kernel = 1;
+    int stride = 1;
+    int dilation = 1;
+};
+
+/// rf_l = rf_(l-1) + (k_l - 1) * d_l * prod(strides before l), first layer of the stack first. Throws
+/// Error(BadArgument) naming the layer if a number is not positive or the extent reaches 2^31.
+ReceptiveField receptive_field(const std::vector<AxisWindow> &stack);
+
+/// The same problem on as few spatial axes as possible: neighbouring axes whose windows are trivial (kernel
+/// 1, stride 1, no padding) are one axis in memory, so a 1x1 convolution becomes one-dimensional. Kernels are
+/// compiled for this form; outputs are unchanged. What has no effect takes its default: the dilation of a
+/// one-tap kernel, the padding mode without padding. Depends on the windows only, never on extents, so a
+/// kernel compiled for open extents and the sizes of a call merge alike.
+ConvDesc merge_trivial_axes(const ConvDesc &desc);
+
+} // namespace convsmith

@@ -1,0 +1,49 @@
+// Halide version differences, one home (see halide_compat.h).
+#include "generators/halide_compat.h"
+
+#include "generators/error.h"
+
+#include <cstdlib>
+#include <mutex>
+
+namespace convsmith {
+
+void prepare_halide() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        const std::string option = "-vectorize-slp=false";
+        const char *set = std::getenv("HL_LLVM_ARGS");
+        const std::string args = set ? std::string(set) : "";
+        if (args.find("-vectorize-slp") == std::string::npos)
+            setenv("HL_LLVM_ARGS", (args.empty() ? option : args + " " + option).c_str(), 1);
+    });
+}
+
+std::string halide_version() {
+    return CONVSMITH_HALIDE_VERSION;
+}
+
+std::string llvm_version() {
+    return std::to_string(Halide::Internal::get_llvm_version() / 10) + "." +
+           std::to_string(Halide::Internal::get_llvm_version() % 10);
+}
+
+Halide::Target without_llvm_loop_opt(Halide::Target target) {
+#ifndef HALIDE_VERSION_MAJOR // Halide 14 has no version macro and runs the loop optimisations by default
+    target.set_feature(Halide::Target::DisableLLVMLoopOpt);
+#endif
+    return target;
+}
+
+Halide::Type halide_type(DType type) {
+    switch (type) {
+    case DType::F32:
+        return Halide::Float(32);
+    case DType::F64:
+        return Halide::Float(64);
+    default:
+        throw Error(ErrorCode::Unsupported, "dtype " + dtype_name(type) + " has no kernels yet");
+    }
+}
+
+} // namespace convsmith

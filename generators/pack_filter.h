@@ -1,0 +1,20 @@
+// Weight packing as an algorithm: [co][ci][k...] in any memory order to the blocked order of Packing
+// (signature.h). A generated kernel like any other.
+#pragma once
+
+#include "generators/signature.h"
+
+#include <Halide.h>
+
+namespace convsmith {
+
+/// Handle of the packing pipeline.
+struct PackFilter {
+    Halide::ImageParam filter; ///< {co, ci, kx, ky, kz}; extents and strides known at the call
+    Halide::Func packed;       ///< {co_i, ci, kx, ky, kz, co_o}; zero where co_o * co_block + co_i >= co
+    Halide::Var co_i, ci, kx, ky, kz, co_o;
+};
+
+PackFilter pack_filter(DType type, const Packing &packing);
+
+} // namespace convsmith

@@ -1,0 +1,65 @@
+// The calling contract of a compiled kernel: its tensors in order and how each lies in memory. The algorithm
+// declares its buffers from it, the JIT checks calls against it, the library writer prints it as a C header.
+#pragma once
+
+#include "generators/conv_desc.h"
+#include "generators/conv_shape.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace convsmith {
+
+/// How a plan lays out weights for its kernel:
+///   packed[co_o][k...][ci][co_i], co = co_o * co_block + co_i, ci = input channel within the group,
+/// channels beyond co are zero. Contiguous, so a block of output channels streams through the reduction.
+struct Packing {
+    int co_block = 1; ///< output channels side by side (the innermost, vectorised extent)
+
+    bool operator==(const Packing &o) const { return co_block == o.co_block; }
+};
+
+/// No schedule uses a larger block; ConvDesc::validate bounds the packed filter with it.
+constexpr int kMaxChannelBlock = 64;
+
+/// Alignment in bytes that packed filters and workspaces have.
+constexpr size_t kTensorAlignment = 64;
+
+/// Extents of the packed filter, outermost first: {co_o, k..., ci / groups, co_block}.
+std::vector<int64_t> packed_filter_shape(const ConvDesc &desc, const Packing &packing);
+int64_t packed_filter_elements(const ConvDesc &desc, const Packing &packing);
+
+/// Role of a tensor in the call; the order of a kernel's tensors is the order of this list.
+enum class TensorRole { Input, Filter, Bias, Residual, Output };
+
+/// One tensor of a call.
+struct TensorSpec {
+    TensorRole role;
+    std::string name; ///< "input", "filter", "bias", "residual", "output"
+    DType dtype;
+    std::vector<int64_t> shape; ///< as the caller sees it, outermost first; 0 = open. Filter: packed shape.
+};
+
+/// The tensors that the kernel of `desc` takes, in call order.
+std::vector<TensorSpec> tensor_specs(const ConvDesc &desc, const Packing &packing);
+
+/// One dimension of a kernel buffer in elements.
+struct BufferDim {
+    int extent;
+    int64_t stride;
+};
+
+/// How the compiled kernel sees a tensor: dimensions in Halide order, the same for every layout (a layout is
+/// only strides): Input {ci, x, [y, [z,]] n}, Filter {co_i, ci, kx, [ky, [kz,]] co_o}, Bias {co}, Residual
+/// and Output {co, p, n} with p the output's spatial axes flattened in row-major order. The kernel's problem
+/// is merge_trivial_axes(desc). `desc` must be closed (with_sizes); vectors beyond `count` dims are unused.
+struct BufferDims {
+    int count = 0;
+    std::array<BufferDim, 6> dims = {};
+};
+BufferDims buffer_dims(const ConvDesc &desc, const Packing &packing, TensorRole role);
+
+} // namespace convsmith

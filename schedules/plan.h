@@ -1,0 +1,75 @@
+// Plan: how a problem is computed (variant, schedule, target, numbers), and the planner that chooses one.
+// Problem and plan never share a struct. Consumed by lower.h.
+#pragma once
+
+#include "generators/conv_desc.h"
+#include "generators/signature.h"
+#include "schedules/target.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace convsmith {
+
+/// Values of a schedule's tunable numbers by name (rows of the schedule's params table).
+using Params = std::map<std::string, int>;
+
+struct Plan {
+    std::string variant;  ///< algorithm: a row of variants.inc, e.g. "direct"
+    std::string schedule; ///< folder of the schedule: "generic", "x86_avx2", ...
+    Target target;
+    Params params;
+
+    /// Canonical text, e.g. "direct/x86_avx2/co_vectors=2,rows=4,tile_p=6"; part of the cache key.
+    std::string text() const;
+
+    /// The weight layout this plan's kernel reads for `desc`.
+    Packing packing(const ConvDesc &desc) const;
+};
+
+/// One tunable number.
+struct ParamSpec {
+    std::string name;
+    int default_value;
+    std::vector<int> legal; ///< values a tuner may try
+    std::string doc;
+};
+
+/// A schedule as listed by `convsmith list schedules`.
+struct ScheduleInfo {
+    std::string variant;
+    std::string name;
+    std::string target; ///< target class it is tuned for; "*" for any
+    std::string doc;
+    std::vector<ParamSpec> params;
+};
+const std::vector<ScheduleInfo> &schedule_table();
+
+/// Why a candidate plan was not taken.
+struct Rejection {
+    std::string schedule;
+    std::string reason;
+};
+
+/// A plan with its history, for `explain`.
+struct PlanChoice {
+    Plan plan;
+    std::string source; ///< "default", "explicit", later "tuning record ..."
+    std::vector<Rejection> rejected;
+};
+
+/// What the caller fixes of a plan; empty fields are chosen.
+struct PlanRequest {
+    std::string variant;
+    std::string schedule;
+    Params params;
+    /// For a library that dispatches between CPU classes: every member must read the same packed weights.
+    int co_block = 0;
+};
+
+/// Chooses variant, schedule and numbers: explicit request > default. Never fails for a valid desc: the
+/// generic schedule takes any. Throws Error(BadArgument) if the request names something unknown or illegal.
+PlanChoice make_plan(const ConvDesc &desc, const Target &target, const PlanRequest &request = PlanRequest());
+
+} // namespace convsmith

@@ -1,0 +1,39 @@
+// What a schedule tells the planner, free of Halide: which problems it takes, its default numbers for a
+// problem, the weight layout they imply. Each schedule folder implements it in <variant>_plan.cpp.
+#pragma once
+
+#include "generators/conv_desc.h"
+#include "generators/signature.h"
+#include "schedules/plan.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace convsmith {
+
+/// A schedule's planning side. Namespaces generic, x86_avx2, ... each define one per variant:
+/// direct_planning().
+struct SchedulePlanning {
+    std::vector<ParamSpec> params;
+
+    /// Why the schedule cannot take the problem on the target; nothing if it can.
+    std::optional<std::string> (*reject)(const ConvDesc &desc, const Target &target);
+
+    /// Fills every parameter that is 0 or absent from the problem's arithmetic. `co_block` != 0 fixes the
+    /// packing. Throws Error(BadArgument) if `params` are illegal together (registers) or contradict
+    /// co_block.
+    Params (*complete)(const ConvDesc &desc, const Target &target, const Params &params, int co_block);
+
+    /// The weight layout for complete parameters.
+    Packing (*packing)(const ConvDesc &desc, const Target &target, const Params &params);
+};
+
+namespace generic {
+SchedulePlanning direct_planning();
+}
+namespace x86_avx2 {
+SchedulePlanning direct_planning();
+}
+
+} // namespace convsmith

@@ -1,0 +1,327 @@
+// Target classes, target strings and the machine this process runs on (see target.h). Reads Halide's target
+// grammar (arch-bits-os-features) without Halide, so that everything left of lower() stays free of it.
+#include "schedules/target.h"
+
+#include "generators/error.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+namespace convsmith {
+namespace {
+
+using Features = std::set<std::string>;
+
+/// A Halide target string in parts; features in alphabetical order, which makes the text canonical.
+struct ParsedString {
+    std::string platform; ///< arch-bits-os
+    Features features;
+
+    std::string text() const {
+        std::string out = platform;
+        for (const std::string &feature : features)
+            out += "-" + feature;
+        return out;
+    }
+};
+
+enum class Arch { X86, Arm, Any };
+
+/// A feature token of Halide that convsmith accepts, and the tokens that it brings along. Tokens that decide
+/// how an object is linked, or make kernels print, are not the caller's to choose.
+struct FeatureRow {
+    const char *name;
+    Arch arch;
+    std::vector<std::string> implies;
+};
+
+/// avx2 brings fma and f16c, as every CPU of the x86-64-v3 level has all three; avx512* bring avx2.
+const std::vector<FeatureRow> &feature_table() {
+    static const std::vector<FeatureRow> table = {
+        {"sse41", Arch::X86, {}},
+        {"avx", Arch::X86, {"sse41"}},
+        {"f16c", Arch::X86, {"avx"}},
+        {"fma", Arch::X86, {"avx"}},
+        {"avx2", Arch::X86, {"fma", "f16c"}},
+        {"avx512", Arch::X86, {"avx2"}},
+        {"avx512_skylake", Arch::X86, {"avx512"}},
+        {"avx512_cannonlake", Arch::X86, {"avx512_skylake"}},
+        {"avx512_sapphirerapids", Arch::X86, {"avx512_cannonlake"}},
+        {"arm_dot_prod", Arch::Arm, {}},
+        {"arm_fp16", Arch::Arm, {}},
+        {"armv81a", Arch::Arm, {}},
+        {"cuda", Arch::Any, {}},
+        {"cuda_capability_30", Arch::Any, {"cuda"}},
+        {"cuda_capability_32", Arch::Any, {"cuda"}},
+        {"cuda_capability_35", Arch::Any, {"cuda"}},
+        {"cuda_capability_50", Arch::Any, {"cuda"}},
+        {"cuda_capability_61", Arch::Any, {"cuda"}},
+        {"cuda_capability_70", Arch::Any, {"cuda"}},
+        {"cuda_capability_75", Arch::Any, {"cuda"}},
+        {"cuda_capability_80", Arch::Any, {"cuda"}},
+        {"cuda_capability_86", Arch::Any, {"cuda"}},
+        {"opencl", Arch::Any, {}},
+        {"cl_doubles", Arch::Any, {"opencl"}},
+        {"cl_half", Arch::Any, {"opencl"}},
+        {"cl_atomics64", Arch::Any, {"opencl"}},
+        {"no_asserts", Arch::Any, {}},
+        {"large_buffers", Arch::Any, {}},
+        {"strict_float", Arch::Any, {}},
+    };
+    return table;
+}
+
+const FeatureRow *find_feature(std::string_view name) {
+    for (const FeatureRow &row : feature_table()) {
+        if (name == row.name)
+            return &row;
+    }
+    return nullptr;
+}
+
+void add_with_implied(Features &features, const std::string &name) {
+    features.insert(name);
+    for (const std::string &implied : find_feature(name)->implies)
+        add_with_implied(features, implied);
+}
+
+std::vector<std::string> split(std::string_view text) {
+    std::vector<std::string> parts;
+    for (size_t begin = 0; !text.empty();) {
+        const size_t end = text.find('-', begin);
+        parts.emplace_back(text.substr(begin, end - begin));
+        if (end == std::string_view::npos)
+            break;
+        begin = end + 1;
+    }
+    return parts;
+}
+
+/// True if this machine's CPU and operating system execute `feature`; tokens that need nothing of a CPU are
+/// true.
+bool cpu_has(const std::string &feature) {
+#if defined(__x86_64__)
+    // The builtin wants a literal and not every compiler knows f16c.
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    const bool f16c_bit = __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+    const bool skylake = __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+                         __builtin_cpu_supports("avx512dq");
+    const bool cannonlake = __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("avx512vbmi");
+    const std::pair<const char *, bool> rows[] = {
+        {"sse41", __builtin_cpu_supports("sse4.1")},
+        {"avx", __builtin_cpu_supports("avx")},
+        {"f16c", f16c_bit && __builtin_cpu_supports("avx")},
+        {"fma", __builtin_cpu_supports("fma")},
+        {"avx2", __builtin_cpu_supports("avx2")},
+        {"avx512", __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd")},
+        {"avx512_skylake", skylake},
+        {"avx512_cannonlake", cannonlake},
+        {"avx512_sapphirerapids",
+         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16")},
+    };
+#elif defined(__aarch64__) && defined(__linux__)
+    const unsigned long hwcap = getauxval(AT_HWCAP);
+    const std::pair<const char *, bool> rows[] = {
+        {"arm_dot_prod", (hwcap & HWCAP_ASIMDDP) != 0},
+        {"arm_fp16", (hwcap & HWCAP_ASIMDHP) != 0},
+        {"armv81a", (hwcap & HWCAP_ATOMICS) != 0},
+    };
+#else
+    const std::pair<const char *, bool> rows[] = {{"", false}};
+#endif
+    for (const auto &[name, supported] : rows) {
+        if (feature == name)
+            return supported;
+    }
+    return find_feature(feature)->arch == Arch::Any;
+}
+
+std::string host_platform() {
+#if defined(__aarch64__)
+    const std::string cpu = "arm-64";
+#else
+    const std::string cpu = "x86-64";
+#endif
+#if defined(__APPLE__)
+    return cpu + "-osx";
+#else
+    return cpu + "-linux";
+#endif
+}
+
+struct ClassRow {
+    Target target;
+    std::string needs;
+};
+
+/// The rows of targets.inc as they stand there: "host" not yet replaced.
+const std::vector<ClassRow> &class_rows() {
+#define CONVSMITH_TARGET(name, halide, vector_bytes, registers, l1, l2, needs)                               \
+    {{#name, halide, vector_bytes, registers, l1, l2}, needs},
+    static const std::vector<ClassRow> table = {
+#include "schedules/targets.inc"
+    };
+#undef CONVSMITH_TARGET
+    return table;
+}
+
+[[noreturn]] void fail(std::string_view text, const std::string &why) {
+    std::string names = "host";
+    for (const ClassRow &row : class_rows())
+        names += ", " + row.target.name;
+    throw Error(ErrorCode::BadArgument,
+                fmt::format("target '{}': {}; want {} or a Halide target string like arm-64-linux or "
+                            "x86-64-linux-avx2",
+                            text, why, names));
+}
+
+/// Architecture, bits and system: the first three tokens.
+std::string read_platform(std::string_view text, const std::vector<std::string> &tokens, size_t &next) {
+    const bool x86 = tokens[0] == "x86";
+    if (!x86 && tokens[0] != "arm")
+        fail(text, fmt::format("'{}' is not a known name or architecture (x86, arm)", tokens[0]));
+    if (tokens.size() < 2 || tokens[1] != "64")
+        fail(text, fmt::format("got '{}' after {}, there are kernels for 64 bits",
+                               tokens.size() < 2 ? "nothing" : tokens[1], tokens[0]));
+    next = 2;
+    static const std::set<std::string> systems = {"linux", "windows", "osx", "android", "ios", "noos"};
+    if (next >= tokens.size() || systems.count(tokens[next]) == 0)
+        fail(text,
+             fmt::format(
+                 "got {} after {}-64, want an operating system (linux, windows, osx, android, ios, noos)",
+                 next < tokens.size() ? "'" + tokens[next] + "'" : "nothing", tokens[0]));
+    return tokens[0] + "-64-" + tokens[next++];
+}
+
+ParsedString parse_string(std::string_view text) {
+    const std::vector<std::string> tokens = split(text);
+    if (tokens.empty())
+        fail(text, "empty");
+    ParsedString parsed;
+    size_t next = 1;
+    if (tokens[0] == "host")
+        parsed = parse_string(host_target().halide);
+    else
+        parsed.platform = read_platform(text, tokens, next);
+
+    const Arch arch = parsed.platform.compare(0, 3, "x86") == 0 ? Arch::X86 : Arch::Arm;
+    for (; next < tokens.size(); next++) {
+        const FeatureRow *feature = find_feature(tokens[next]);
+        if (feature == nullptr)
+            fail(text, fmt::format("'{}' is not a known feature", tokens[next]));
+        if (feature->arch != Arch::Any && feature->arch != arch)
+            fail(text, fmt::format("'{}' is not a feature of {}", tokens[next], parsed.platform));
+        add_with_implied(parsed.features, tokens[next]);
+    }
+    return parsed;
+}
+
+/// True if a target with these parts can run what the schedules of `row` produce.
+bool is_of_class(const ParsedString &parsed, const ClassRow &row) {
+    const bool host_based = row.target.halide.compare(0, 4, "host") == 0;
+    const std::string arch = parsed.platform.substr(0, 3);
+    if (!host_based && row.target.halide.compare(0, 3, arch) != 0)
+        return false;
+    const std::vector<std::string> needs = split(row.needs);
+    return std::all_of(needs.begin(), needs.end(),
+                       [&](const std::string &need) { return parsed.features.count(need) != 0; });
+}
+
+bool is_on_path(const char *program) {
+    const char *path = std::getenv("PATH");
+    std::string_view rest = path == nullptr ? "" : path;
+    while (!rest.empty()) {
+        const size_t end = rest.find(':');
+        const std::filesystem::path candidate = std::filesystem::path(rest.substr(0, end)) / program;
+        std::error_code ignored;
+        const auto status = std::filesystem::status(candidate, ignored);
+        const auto executable = std::filesystem::perms::owner_exec | std::filesystem::perms::group_exec |
+                                std::filesystem::perms::others_exec;
+        if (std::filesystem::is_regular_file(status) &&
+            (status.permissions() & executable) != std::filesystem::perms::none)
+            return true;
+        rest = end == std::string_view::npos ? "" : rest.substr(end + 1);
+    }
+    return false;
+}
+
+bool is_gpu(const Target &target) {
+    const ParsedString parsed = parse_string(target.halide);
+    return parsed.features.count("cuda") != 0 || parsed.features.count("opencl") != 0;
+}
+
+} // namespace
+
+std::string Target::platform() const {
+    return parse_string(halide).platform;
+}
+
+const std::vector<Target> &target_table() {
+    static const std::vector<Target> targets = [] {
+        std::vector<Target> table;
+        for (const ClassRow &row : class_rows()) {
+            table.push_back(row.target);
+            table.back().halide = parse_string(row.target.halide).text();
+        }
+        return table;
+    }();
+    return targets;
+}
+
+Target parse_target(std::string_view text) {
+    if (text == "host")
+        return host_target();
+    for (const Target &target : target_table()) {
+        if (target.name == text)
+            return target;
+    }
+    const ParsedString parsed = parse_string(text);
+    const ClassRow *best = nullptr;
+    for (const ClassRow &row : class_rows()) {
+        if (is_of_class(parsed, row))
+            best = &row;
+    }
+    CONVSMITH_CHECK(best != nullptr);
+    Target target = best->target;
+    target.halide = parsed.text();
+    return target;
+}
+
+Target host_target() {
+    const Target *best = nullptr;
+    for (const ClassRow &row : class_rows()) {
+        const bool host_based = row.target.halide.compare(0, 4, "host") == 0;
+        if (!host_based && runs_natively(row.target))
+            best = &row.target;
+    }
+    if (best == nullptr)
+        throw Error(ErrorCode::Unsupported, "target host: this machine is of none of the known classes");
+    return *best;
+}
+
+bool runs_natively(const Target &target) {
+    const ParsedString parsed = parse_string(target.halide);
+    return parsed.platform == host_platform() && !is_gpu(target) &&
+           std::all_of(parsed.features.begin(), parsed.features.end(), cpu_has);
+}
+
+RunnerKind runner_for(const Target &target) {
+    if (runs_natively(target))
+        return RunnerKind::Native;
+    if (!is_gpu(target) && target.platform() == "arm-64-linux" && is_on_path("qemu-aarch64"))
+        return RunnerKind::QemuAarch64;
+    return RunnerKind::None;
+}
+
+} // namespace convsmith

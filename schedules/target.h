@@ -1,0 +1,49 @@
+// Target classes: what schedules need to know of a machine, as data. A Target is one row of the table with
+// the exact Halide target string it compiles for.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace convsmith {
+
+/// How compiled code for a target can be executed here.
+enum class RunnerKind { Native, QemuAarch64, None };
+
+/// A machine class and the string Halide compiles it with. Numbers are per core.
+struct Target {
+    std::string name;   ///< class: x86_64, x86_avx2, x86_avx512, arm_neon, cuda, opencl
+    std::string halide; ///< Halide target string, e.g. "x86-64-linux-avx-avx2-f16c-fma-sse41"
+    int vector_bytes = 16;
+    int vector_registers = 16;
+    int l1_bytes = 32 * 1024;
+    int l2_bytes = 256 * 1024;
+
+    /// "x86-64-linux": architecture, bits and system without features; names a platform's files.
+    std::string platform() const;
+
+    bool operator==(const Target &o) const { return halide == o.halide; }
+};
+
+/// The classes, in table order (rows of targets.inc).
+const std::vector<Target> &target_table();
+
+/// Accepts "host", a class name of the table, or a Halide target string: arch-bits-os or "host", then
+/// features. Features that a named one brings along are added (avx2: avx, f16c, fma, sse41, as on every CPU
+/// of the x86-64-v3 level), all in alphabetical order; the class is the last row of the table whose needs are
+/// met. Throws Error(BadArgument) with the known names for anything else.
+Target parse_target(std::string_view text);
+
+/// The best class this process can execute.
+Target host_target();
+
+/// True if this machine can execute code for `target` without an emulator. False for every GPU target: no
+/// runner drives a device.
+bool runs_natively(const Target &target);
+
+/// The runner that fits: Native if this machine has every feature, an emulator if one is installed, else
+/// None.
+RunnerKind runner_for(const Target &target);
+
+} // namespace convsmith

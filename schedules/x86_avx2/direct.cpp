@@ -1,0 +1,110 @@
+// Direct convolution on AVX2: a register tile of co_vectors x tile_p accumulators over flattened positions,
+// weights streamed from their packed panel, input read in place or from a padded strip of a block of rows.
+#include "schedules/x86_avx2/direct.h"
+
+#include "generators/conv_shape.h"
+
+namespace convsmith::x86_avx2 {
+
+using Halide::Func;
+using Halide::MemoryType;
+using Halide::RVar;
+using Halide::TailStrategy;
+using Halide::Var;
+
+namespace {
+
+/// Extents that follow from problem and parameters.
+struct Blocking {
+    int lanes; ///< elements of a ymm
+    int co_block;
+    int block_p; ///< output positions of a block of rows
+    int blocks;
+    int tile_p;
+    bool unroll_ci; ///< few input channels: a loop over them would cost more than its body
+};
+
+Blocking blocking_of(const DirectConv &conv, const Plan &plan) {
+    const Spatial out = out_extents(conv.desc);
+    const int row_p = static_cast<int>(spatial_product(out, conv.desc.rank)) / out[0];
+    const int rows = plan.params.at("rows");
+    Blocking b;
+    b.lanes = plan.target.vector_bytes / static_cast<int>(dtype_bytes(conv.desc.acc_type));
+    b.co_block = conv.packing.co_block;
+    b.block_p = rows * row_p;
+    b.blocks = (out[0] + rows - 1) / rows;
+    b.tile_p = std::min(plan.params.at("tile_p"), b.block_p);
+    b.unroll_ci = conv.desc.ci / conv.desc.groups <= 4;
+    return b;
+}
+
+/// The sum of one register tile, all of it in registers while the reduction runs.
+void schedule_tile(DirectConv &conv, Func &sum, const Blocking &b, const std::vector<RVar> &reduction) {
+    Var co_u("co_u"), co_v("co_v");
+    sum.store_in(MemoryType::Register)
+        .bound_extent(conv.co, b.co_block)
+        .bound_extent(conv.p, b.tile_p)
+        .split(conv.co, co_u, co_v, b.lanes, TailStrategy::RoundUp)
+        .reorder(co_v, co_u, conv.p)
+        .vectorize(co_v)
+        .unroll(co_u)
+        .unroll(conv.p);
+    std::vector<Halide::VarOrRVar> order = {co_v, co_u, conv.p};
+    order.insert(order.end(), reduction.begin(), reduction.end());
+    sum.update()
+        .split(conv.co, co_u, co_v, b.lanes, TailStrategy::GuardWithIf)
+        .reorder(order)
+        .vectorize(co_v)
+        .unroll(co_u)
+        .unroll(conv.p);
+    if (b.unroll_ci)
+        sum.update().unroll(conv.r_ci);
+    Func weights = conv.filter.in(sum); // one load per vector and step, shared by the tile's positions
+    weights.compute_at(sum, reduction.front())
+        .vectorize(weights.args()[0], b.lanes)
+        .unroll(weights.args()[0]);
+}
+
+/// The padded input rows of one block, channels innermost whatever the caller's layout.
+void schedule_strip(DirectConv &conv, const Plan &plan, const Blocking &b, Var block) {
+    const ConvDesc &d = conv.desc;
+    const int rows = plan.params.at("rows");
+    Func &strip = conv.padded;
+    strip.compute_at(conv.output, block)
+        .store_in(MemoryType::Heap)
+        .bound_extent(conv.axes.back(),
+                      (rows - 1) * d.stride[0] + effective_kernel(d.kernel[0], d.dilation[0]));
+    if (d.in_layout == Layout::ChannelsLast && d.ci >= b.lanes)
+        strip.vectorize(conv.ci, b.lanes, TailStrategy::GuardWithIf);
+}
+
+} // namespace
+
+void schedule_direct(DirectConv &conv, const Plan &plan) {
+    const Blocking b = blocking_of(conv, plan);
+    Var co_o("co_o"), co_i("co_i"), co_u("co_u"), co_v("co_v");
+    Var p_b("p_b"), p_r("p_r"), p_t("p_t"), p_i("p_i");
+
+    conv.output.split(conv.co, co_o, co_i, b.co_block, TailStrategy::GuardWithIf)
+        .split(co_i, co_u, co_v, b.lanes, TailStrategy::GuardWithIf)
+        .split(conv.p, p_b, p_r, b.block_p,
+               TailStrategy::ShiftInwards) // re-computes positions of the last block
+        .split(p_r, p_t, p_i, b.tile_p, TailStrategy::ShiftInwards)
+        .reorder(co_v, co_u, p_i, p_t, co_o, p_b, conv.n)
+        .vectorize(co_v)
+        .unroll(co_u)
+        .unroll(p_i);
+    if (conv.desc.n * b.blocks > 1)
+        conv.output.parallel(p_b).parallel(conv.n);
+    else
+        conv.output.parallel(co_o);
+
+    std::vector<RVar> reduction = {conv.r_ci};
+    reduction.insert(reduction.end(), conv.r_k.begin(), conv.r_k.end());
+    conv.acc.compute_at(conv.output, p_t);
+    schedule_tile(conv, conv.acc, b, reduction);
+    if (conv.is_padded() || conv.desc.in_layout == Layout::ChannelsFirst)
+        schedule_strip(conv, plan, b, p_b);
+}
+
+} // namespace convsmith::x86_avx2

@@ -1,0 +1,136 @@
+// Planning side of the AVX2 direct schedule (schedule.h): which problems it takes, and its numbers from
+// register and cache arithmetic.
+#include "generators/conv_shape.h"
+#include "generators/error.h"
+#include "schedules/schedule.h"
+
+#include <algorithm>
+
+namespace convsmith::x86_avx2 {
+namespace {
+
+/// Register tiles worth trying, best first: accumulators + weights + broadcast fill 16 registers without
+/// spilling.
+struct Tile {
+    int co_vectors;
+    int tile_p;
+};
+constexpr Tile kTiles[] = {{2, 6}, {3, 4}, {1, 8}};
+
+int lanes_of(const ConvDesc &desc, const Target &target) {
+    return target.vector_bytes / static_cast<int>(dtype_bytes(desc.acc_type));
+}
+
+/// Every output channel reads the input channel of its own index: lanes of a vector read neighbouring
+/// channels.
+bool is_depthwise(const ConvDesc &desc) {
+    return desc.groups == desc.ci && desc.ci == desc.co;
+}
+
+std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
+    const int lanes = lanes_of(desc, target);
+    const int co_per_group = desc.co / desc.groups;
+    if (desc.is_open())
+        return "open extents: the pixel tile needs sizes at compile time";
+    if (desc.in_type != desc.acc_type || desc.weight_type != desc.acc_type || desc.out_type != desc.acc_type)
+        return "mixed types: tuned for one type throughout";
+    if (is_depthwise(desc)) {
+        if (desc.co % lanes != 0)
+            return "depthwise with co = " + std::to_string(desc.co) + ", not a multiple of the " +
+                   std::to_string(lanes) + " lanes of a vector";
+        return std::nullopt;
+    }
+    if (co_per_group < lanes)
+        return "co per group is " + std::to_string(co_per_group) + ", fewer than the " +
+               std::to_string(lanes) + " lanes of a vector";
+    if (desc.groups > 1 && co_per_group % lanes != 0)
+        return "co per group is " + std::to_string(co_per_group) + ", not a multiple of the " +
+               std::to_string(lanes) + " lanes of a vector";
+    return std::nullopt;
+}
+
+/// The widest tile whose channel block divides the channels of a group; else 2 vectors with a guarded tail.
+Tile choose_tile(const ConvDesc &desc, int lanes) {
+    const int co = is_depthwise(desc) ? desc.co : desc.co / desc.groups;
+    for (const Tile &tile : kTiles) {
+        if (co % (tile.co_vectors * lanes) == 0)
+            return tile;
+    }
+    return co > lanes ? kTiles[0] : kTiles[2];
+}
+
+/// The tile of output positions that fits the registers and computes the fewest positions twice; a tie goes
+/// to the larger. Below 10 accumulators the FMA latency is no longer hidden.
+int choose_tile_p(int co_vectors, int64_t block_p) {
+    constexpr int kLargest[] = {0, 8, 6, 4, 3};
+    constexpr int kAccumulators = 8;
+    int best = kLargest[co_vectors];
+    const auto computed = [&](int tile) { return (block_p + tile - 1) / tile * tile; };
+    for (int tile = best - 1; tile * co_vectors > kAccumulators; tile--) {
+        if (computed(tile) < computed(best))
+            best = tile;
+    }
+    return best;
+}
+
+/// Rows of a block of the merged problem such that its input strip takes about twice L2 and blocks are
+/// equally high: every strip row is read once per block of co_block channels, slowly enough for L3, and a low
+/// block would copy its halo rows and stream the weights more often.
+int choose_rows(const ConvDesc &d, const Target &target) {
+    const Spatial out = out_extents(d);
+    int64_t row_bytes = static_cast<int64_t>(d.ci) * static_cast<int64_t>(dtype_bytes(d.in_type));
+    for (int a = 1; a < d.rank; a++)
+        row_bytes *= d.in[a] + d.pad_begin[a] + d.pad_end[a];
+    const int64_t budget = 2 * target.l2_bytes;
+    const int64_t strip_rows = std::max<int64_t>(1, budget / std::max<int64_t>(1, row_bytes));
+    const int64_t span = effective_kernel(d.kernel[0], d.dilation[0]);
+    const int64_t rows = std::clamp<int64_t>((strip_rows - span) / d.stride[0] + 1, 1, out[0]);
+    const int64_t blocks = (out[0] + rows - 1) / rows;
+    return static_cast<int>((out[0] + blocks - 1) / blocks);
+}
+
+Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
+    const int lanes = lanes_of(desc, target);
+    Params full = params;
+    const auto given = [&](const char *name) { return full.count(name) != 0 ? full.at(name) : 0; };
+    if (given("co_vectors") == 0)
+        full["co_vectors"] = co_block != 0 ? co_block / lanes : choose_tile(desc, lanes).co_vectors;
+    const int co_vectors = full["co_vectors"];
+    if (co_vectors < 1 || co_vectors > 4 || (co_block != 0 && co_vectors * lanes != co_block))
+        throw Error(ErrorCode::BadArgument,
+                    "x86_avx2 direct: co_vectors is " + std::to_string(co_vectors) + ", want 1 to 4" +
+                        (co_block != 0 ? " matching co_block " + std::to_string(co_block) : ""));
+    const ConvDesc merged = merge_trivial_axes(desc);
+    const Spatial out = out_extents(merged);
+    if (given("rows") == 0)
+        full["rows"] = choose_rows(merged, target);
+    full["rows"] = std::min(full["rows"], out[0]);
+    const int64_t block_p = spatial_product(out, merged.rank) / out[0] * full["rows"];
+    if (given("tile_p") == 0)
+        full["tile_p"] = choose_tile_p(co_vectors, block_p);
+    const int registers = co_vectors * full["tile_p"] + std::min(co_vectors, full["tile_p"]) + 1;
+    if (registers > target.vector_registers)
+        throw Error(ErrorCode::BadArgument, "x86_avx2 direct: co_vectors x tile_p needs " +
+                                                std::to_string(registers) + " registers, the target has " +
+                                                std::to_string(target.vector_registers));
+    return full;
+}
+
+Packing packing(const ConvDesc &desc, const Target &target, const Params &params) {
+    return Packing{params.at("co_vectors") * lanes_of(desc, target)};
+}
+
+} // namespace
+
+SchedulePlanning direct_planning() {
+#define CONVSMITH_PARAM(name_, default_, doc_, ...) {#name_, default_, {__VA_ARGS__}, doc_},
+    return {{
+#include "schedules/x86_avx2/direct_params.inc"
+            },
+            reject,
+            complete,
+            packing};
+#undef CONVSMITH_PARAM
+}
+
+} // namespace convsmith::x86_avx2
