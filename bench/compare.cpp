@@ -1,0 +1,139 @@
+// See compare.h.
+#include "bench/compare.h"
+
+#include "generators/conv_shape.h"
+#include "generators/error.h"
+
+#include <cstring>
+#include <utility>
+
+namespace convsmith::bench {
+
+namespace {
+
+/// Copies trained values over the random ones.
+void take_values(const Tensor *trained, const Tensor &into, const std::string &what) {
+    if (!trained)
+        return;
+    if (trained->dtype() != into.dtype() || trained->shape() != into.shape())
+        throw Error(ErrorCode::BadArgument,
+                    what + ": got " + describe(trained->view()) + ", want " + describe(into.view()));
+    std::memcpy(into.data(), trained->data(), into.bytes());
+}
+
+Judgement judge_sample(const Problem &problem, const TensorView &output, const CompareOptions &options) {
+    JudgeOptions judge_options;
+    judge_options.max_points = options.check_points;
+    judge_options.seed = options.seed;
+    return judge(problem.desc, problem.view(), output, judge_options);
+}
+
+/// A peer that is ready and right, or the reason why it is not timed.
+PeerTiming admit_peer(const Peer &peer, const Problem &problem, const CompareOptions &options,
+                      std::vector<Contestant> &contestants) {
+    PeerTiming timing;
+    timing.name = peer.name;
+    PeerResult result = peer.prepare(problem.desc, problem.view(), options.threads);
+    if (const auto *not_prepared = std::get_if<NotPrepared>(&result)) {
+        timing.reason = not_prepared->reason;
+        return timing;
+    }
+    PreparedPeer &prepared = std::get<PreparedPeer>(result);
+    timing.implementation = prepared.implementation;
+    const Tensor output = prepared.output();
+    const Judgement judgement = judge_sample(problem, output.view(), options);
+    if (!judgement.ok())
+        timing.reason = "wrong result, not timed: " + judgement.first_wrong;
+    else
+        contestants.push_back({peer.name, std::move(prepared.call)});
+    return timing;
+}
+
+} // namespace
+
+Problem layer_problem(const Layer &layer, uint64_t seed) {
+    if (layer.desc.is_open())
+        throw Error(ErrorCode::BadArgument, layer.name + ": sizes are open (0); a benchmark needs them all");
+    Problem problem = make_problem(layer.desc, Fill::Uniform, seed);
+    take_values(layer.filter.get(), problem.filter, layer.name + ": filter");
+    if (layer.desc.has_operand(Operand::Bias))
+        take_values(layer.bias.get(), problem.bias, layer.name + ": bias");
+    return problem;
+}
+
+LayerResult compare_layer(Jit &jit, const Layer &layer, const Machine &machine,
+                          const CompareOptions &options) {
+    const Problem problem = layer_problem(layer, options.seed);
+    const auto kernel = jit.kernel(problem.desc, make_plan(problem.desc, options.target, options.plan));
+    const PackedFilter filter = kernel->pack(problem.filter.view());
+    const Tensor output(problem.desc.out_type, output_shape(problem.desc));
+    ConvTensors tensors;
+    tensors.input = problem.input.view();
+    tensors.bias = problem.bias.view();
+    tensors.residual = problem.residual.view();
+    tensors.output = output.view();
+
+    LayerResult result;
+    result.name = layer.name;
+    result.desc = problem.desc;
+    result.multiplicity = layer.multiplicity;
+    result.choice = kernel->choice();
+
+    set_num_threads(options.threads);
+    kernel->run(tensors, filter);
+    const Judgement judgement = judge_sample(problem, output.view(), options);
+    result.max_error = judgement.max_error;
+    result.failure = judgement.first_wrong;
+    if (!result.ok())
+        return result;
+
+    std::vector<Contestant> contestants = {{"convsmith", [&] { kernel->run(tensors, filter); }}};
+    for (const Peer &peer : options.peers)
+        result.peers.push_back(admit_peer(peer, problem, options, contestants));
+    const FmaProbe probe = fma_probe();
+    contestants.push_back({"fma probe", probe.call});
+
+    const std::vector<Measured> measured = measure(contestants, options.measure);
+    const double flops = 2.0 * static_cast<double>(mac_count(problem.desc));
+    const double probe_flops =
+        probe.flops * sizeof(float) / dtype_bytes(problem.desc.acc_type) * machine.threads;
+    result.ns = measured[0].ns;
+    result.gflops = flops / result.ns.median;
+    result.percent_of_peak = 100 * flops / probe_flops * measured.back().ratio;
+    for (PeerTiming &peer : result.peers)
+        for (const Measured &one : measured)
+            if (one.name == peer.name) {
+                peer.ns = one.ns;
+                peer.ratio = one.ratio;
+            }
+    return result;
+}
+
+std::vector<PeerSummary> summarize(const std::vector<LayerResult> &layers, const std::vector<Peer> &peers) {
+    std::vector<PeerSummary> summaries;
+    for (const Peer &column : peers) {
+        PeerSummary summary;
+        summary.name = column.name;
+        std::vector<double> ratios;
+        double our_ns = 0, peer_ns = 0;
+        for (const LayerResult &layer : layers)
+            for (const PeerTiming &peer : layer.peers) {
+                if (peer.name != column.name || !peer.reason.empty())
+                    continue;
+                if (ratios.empty() || peer.ratio < summary.worst_ratio) {
+                    summary.worst_ratio = peer.ratio;
+                    summary.worst_layer = layer.name;
+                }
+                ratios.push_back(peer.ratio);
+                our_ns += layer.multiplicity * layer.ns.median;
+                peer_ns += layer.multiplicity * peer.ns.median;
+            }
+        summary.layers = static_cast<int>(ratios.size());
+        summary.geomean = geometric_mean(ratios);
+        summary.network = our_ns > 0 ? peer_ns / our_ns : 0;
+        summaries.push_back(summary);
+    }
+    return summaries;
+}
+
+} // namespace convsmith::bench

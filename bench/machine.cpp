@@ -1,0 +1,196 @@
+// See machine.h. The peak is a loop of independent multiply-adds that never leaves the registers. Each
+// version is compiled for its vector unit by a function attribute and chosen at run time; the rest of the
+// program stays baseline.
+#include "bench/machine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <sched.h>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace convsmith::bench {
+
+namespace {
+
+using Seconds = std::chrono::duration<double>;
+
+double now_s() {
+    return Seconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// A loop of multiply-adds: `flops` operations per iteration; the result only keeps the work from being
+/// dropped.
+struct FmaLoop {
+    const char *vector_unit;
+    double flops;
+    float (*run)(int64_t iterations);
+};
+
+// 4 cycles latency x 2 units = 8 multiply-adds in flight on every x86 core since Haswell; 12 cover a latency
+// of 6 too and leave registers for the two factors.
+constexpr int kChains = 12;
+
+#if defined(__x86_64__)
+#define CONVSMITH_FMA_NAME run_avx2
+#define CONVSMITH_FMA_TARGET __attribute__((target("avx2,fma")))
+#define CONVSMITH_FMA_BYTES 32
+#include "bench/fma_loop.inc"
+#undef CONVSMITH_FMA_NAME
+#undef CONVSMITH_FMA_TARGET
+#undef CONVSMITH_FMA_BYTES
+
+#define CONVSMITH_FMA_NAME run_avx512
+#define CONVSMITH_FMA_TARGET __attribute__((target("avx512f")))
+#define CONVSMITH_FMA_BYTES 64
+#include "bench/fma_loop.inc"
+#undef CONVSMITH_FMA_NAME
+#undef CONVSMITH_FMA_TARGET
+#undef CONVSMITH_FMA_BYTES
+#endif
+
+// 16-byte vectors of any machine; on AArch64 each statement contracts to one fmla.
+#define CONVSMITH_FMA_NAME run_generic
+#define CONVSMITH_FMA_TARGET
+#define CONVSMITH_FMA_BYTES 16
+#include "bench/fma_loop.inc"
+
+FmaLoop best_fma_loop() {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f"))
+        return {"avx512f", 2.0 * kChains * 16, run_avx512};
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return {"avx2", 2.0 * kChains * 8, run_avx2};
+#endif
+    return {"generic", 2.0 * kChains * 4, run_generic};
+}
+
+/// The best of several short runs: a roof is what the core can do, not what it does while disturbed.
+double best_gflops(const FmaLoop &loop) {
+    constexpr int64_t kIterations = 200 * 1000;
+    constexpr int kRuns = 30;
+    volatile float sink = 0;
+    double best = 0;
+    for (int run = 0; run < kRuns; run++) {
+        const double start = now_s();
+        sink = loop.run(kIterations);
+        best = std::max(best, loop.flops * kIterations / (now_s() - start) * 1e-9);
+    }
+    (void)sink;
+    return best;
+}
+
+double all_threads_gflops(const FmaLoop &loop, int threads) {
+    std::vector<double> gflops(threads);
+    std::vector<std::thread> workers;
+    std::atomic<int> waiting{threads};
+    for (int i = 0; i < threads; i++)
+        workers.emplace_back([&, i] {
+            for (waiting--; waiting > 0;)
+                std::this_thread::yield();
+            gflops[i] = best_gflops(loop);
+        });
+    double sum = 0;
+    for (int i = 0; i < threads; i++) {
+        workers[i].join();
+        sum += gflops[i];
+    }
+    return sum;
+}
+
+double copy_gb_per_s() {
+    constexpr size_t kBytes = 64u << 20; // both together beyond any last-level cache that one core fills
+    constexpr int kRuns = 4;
+    std::vector<char> from(kBytes, 1), to(kBytes, 2);
+    double best = 0;
+    for (int run = 0; run < kRuns; run++) {
+        const double start = now_s();
+        std::memcpy(to.data(), from.data(), kBytes);
+        best = std::max(best, 2.0 * kBytes / (now_s() - start) * 1e-9);
+        from[run] = to[kBytes - 1 - run];
+    }
+    return best;
+}
+
+std::string cpu_model() {
+    std::ifstream info("/proc/cpuinfo");
+    std::string line;
+    while (std::getline(info, line))
+        if (line.rfind("model name", 0) == 0)
+            return line.substr(line.find(": ") + 2);
+    return "unknown";
+}
+
+int usable_cores() {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return CPU_COUNT(&set);
+    return std::max(1u, std::thread::hardware_concurrency());
+}
+
+/// Clock ticks of all cores together since the machine started: {busy, all}.
+std::pair<double, double> cpu_ticks() {
+    std::ifstream stat("/proc/stat");
+    std::string label;
+    stat >> label;
+    double busy = 0, all = 0, ticks = 0;
+    for (int field = 0; field < 8 && stat >> ticks; field++) {
+        const bool idle = field == 3 || field == 4; // user nice system idle iowait irq softirq steal
+        busy += idle ? 0 : ticks;
+        all += ticks;
+    }
+    return {busy, all};
+}
+
+/// Cores at work while this process sleeps. The load average would still show a build that ended a minute
+/// ago.
+double busy_cores() {
+    const auto [busy_then, all_then] = cpu_ticks();
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    const auto [busy_now, all_now] = cpu_ticks();
+    if (all_now <= all_then)
+        return 0;
+    return (busy_now - busy_then) / (all_now - all_then) * std::thread::hardware_concurrency();
+}
+
+} // namespace
+
+Machine measure_machine(int threads) {
+    Machine machine;
+    machine.busy_cores = busy_cores();
+    const FmaLoop loop = best_fma_loop();
+    machine.cpu = cpu_model();
+    machine.cores = usable_cores();
+    machine.threads = threads > 0 ? threads : machine.cores;
+    machine.vector_unit = loop.vector_unit;
+    machine.peak_gflops = all_threads_gflops(loop, machine.threads);
+    machine.copy_gb_per_s = copy_gb_per_s();
+    return machine;
+}
+
+FmaProbe fma_probe() {
+    constexpr int64_t kIterations = 25 * 1000; // about 50 microseconds
+    const FmaLoop loop = best_fma_loop();
+    const auto sink = std::make_shared<float>();
+    return {[loop, sink] { *sink += loop.run(kIterations); }, loop.flops * kIterations};
+}
+
+double peak_gflops(const Machine &machine, size_t bytes) {
+    return machine.peak_gflops * sizeof(float) / static_cast<double>(bytes);
+}
+
+std::string load_warning(const Machine &machine) {
+    constexpr double kQuiet = 0.15;
+    if (machine.busy_cores <= kQuiet)
+        return "";
+    const std::string busy = std::to_string(machine.busy_cores).substr(0, 4);
+    return "other processes keep " + busy + " cores of this machine busy: times may be too long";
+}
+
+} // namespace convsmith::bench

@@ -1,0 +1,39 @@
+// What the machine can do, measured here and now: the roof that percentages of peak refer to. Consumed by
+// bench, gbench and the demo.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+namespace convsmith::bench {
+
+struct Machine {
+    std::string cpu;         ///< model name as the system reports it
+    int cores = 1;           ///< that this process may run on
+    int threads = 1;         ///< used for the two measured numbers
+    std::string vector_unit; ///< "avx512f", "avx2", "generic": what the FMA loop used
+    double peak_gflops = 0;  ///< f32 multiply-adds from registers, all threads together, 2 operations each
+    double copy_gb_per_s =
+        0; ///< memcpy of blocks larger than the caches, bytes read + bytes written, one thread
+    double busy_cores = 0; ///< cores at work for others just before the measurement
+};
+
+/// Measures for about a second.
+Machine measure_machine(int threads);
+
+/// A call that only multiplies and adds, for one thread. Timed in the same rounds as a kernel, it says what
+/// the clock allowed just then: the peak moves with the temperature and with what other cores do.
+struct FmaProbe {
+    std::function<void()> call;
+    double flops = 0; ///< f32 operations of a call
+};
+FmaProbe fma_probe();
+
+/// Peak for elements of `bytes` bytes: registers hold half as many f64 as f32.
+double peak_gflops(const Machine &machine, size_t bytes);
+
+/// Why times taken now would be doubtful ("other processes keep 1.00 cores busy"); empty if nothing is.
+std::string load_warning(const Machine &machine);
+
+} // namespace convsmith::bench

@@ -1,0 +1,151 @@
+// See report.h.
+#include "bench/report.h"
+
+#include <fmt/format.h>
+#include <map>
+
+namespace convsmith::bench {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json timing_json(const Timing &timing) {
+    return {{"min", timing.min}, {"median", timing.median}, {"rounds", timing.rounds}};
+}
+
+Json layer_json(const LayerResult &layer) {
+    Json json = {{"name", layer.name},
+                 {"key", layer.desc.key()},
+                 {"multiplicity", layer.multiplicity},
+                 {"plan", layer.choice.plan.text()}};
+    if (!layer.ok()) {
+        json["failure"] = layer.failure;
+        return json;
+    }
+    json["ns"] = timing_json(layer.ns);
+    json["gflops"] = layer.gflops;
+    json["percent_of_peak"] = layer.percent_of_peak;
+    json["max_error"] = layer.max_error;
+    json["peers"] = Json::object();
+    for (const PeerTiming &peer : layer.peers) {
+        if (!peer.reason.empty()) {
+            json["not_compared"][peer.name] = peer.reason;
+            continue;
+        }
+        json["peers"][peer.name] = {{"ns", timing_json(peer.ns)}, {"ratio", peer.ratio}};
+        if (!peer.implementation.empty())
+            json["peers"][peer.name]["implementation"] = peer.implementation;
+    }
+    return json;
+}
+
+Json machine_json(const Report &report) {
+    const Machine &machine = report.machine;
+    Json json = {{"cpu", machine.cpu},
+                 {"cores", machine.cores},
+                 {"vector_unit", machine.vector_unit},
+                 {"peak_gflops", machine.peak_gflops},
+                 {"copy_gb_per_s", machine.copy_gb_per_s},
+                 {"busy_cores", machine.busy_cores}};
+    json["peers"] = Json::object();
+    for (const Peer &peer : report.peers)
+        json["peers"][peer.name] = peer.version;
+    return json;
+}
+
+std::string milliseconds(double ns) {
+    return fmt::format("{:.3f}", ns * 1e-6);
+}
+
+constexpr int kNameWidth = 28;
+constexpr int kPlanWidth = 50;
+
+/// `text` in exactly `width` columns.
+std::string column(const std::string &text, int width) {
+    return fmt::format("{:<{}.{}}", text, width, width);
+}
+
+/// A name of a network's layer differs from the next at its end, a key at its beginning.
+std::string name_column(const LayerResult &layer) {
+    const auto excess = static_cast<int>(layer.name.size()) - kNameWidth;
+    if (excess <= 0 || layer.name == layer.desc.key())
+        return column(layer.name, kNameWidth);
+    return ".." + layer.name.substr(excess + 2);
+}
+
+} // namespace
+
+nlohmann::ordered_json to_json(const Report &report) {
+    Json json = {{"machine", machine_json(report)}, {"threads", report.threads}};
+    json["layers"] = Json::array();
+    for (const LayerResult &layer : report.layers)
+        json["layers"].push_back(layer_json(layer));
+    json["geomean"] = Json::object();
+    json["network"] = Json::object();
+    for (const PeerSummary &summary : summarize(report.layers, report.peers)) {
+        if (summary.layers == 0)
+            continue;
+        json["geomean"][summary.name] = summary.geomean;
+        json["network"][summary.name] = summary.network;
+    }
+    return json;
+}
+
+std::string machine_text(const Report &report) {
+    const Machine &machine = report.machine;
+    std::string text = fmt::format("{}, {} of {} cores, peak {:.1f} GFLOP/s f32 ({}), copy {:.1f} GB/s",
+                                   machine.cpu, machine.threads, machine.cores, machine.peak_gflops,
+                                   machine.vector_unit, machine.copy_gb_per_s);
+    for (const Peer &peer : report.peers)
+        text += fmt::format(", {} {}", peer.name, peer.version.empty() ? "absent" : peer.version);
+    return text;
+}
+
+std::string header_text(const Report &report) {
+    std::string text = fmt::format("{} {} {:>9} {:>9} {:>6} {:>9}", column("layer", kNameWidth),
+                                   column("plan", kPlanWidth), "ms", "GFLOP/s", "% peak", "max error");
+    for (const Peer &peer : report.peers)
+        text += fmt::format(" {:>11} {:>6}", peer.name + " ms", "ratio");
+    return text;
+}
+
+std::string layer_text(const LayerResult &layer) {
+    std::string text = fmt::format("{} {}", name_column(layer), column(layer.choice.plan.text(), kPlanWidth));
+    if (!layer.ok())
+        return text + " FAILED: " + layer.failure;
+    text += fmt::format(" {:>9} {:>9.2f} {:>6.1f} {:>9.1e}", milliseconds(layer.ns.median), layer.gflops,
+                        layer.percent_of_peak, layer.max_error);
+    for (const PeerTiming &peer : layer.peers) {
+        if (peer.reason.empty())
+            text += fmt::format(" {:>11} {:>6.2f}", milliseconds(peer.ns.median), peer.ratio);
+        else
+            text += fmt::format(" {:>11} {:>6}", "-", "-");
+    }
+    return text;
+}
+
+std::string summary_text(const Report &report) {
+    double total_ns = 0;
+    for (const LayerResult &layer : report.layers)
+        total_ns += layer.multiplicity * layer.ns.median;
+    std::string text = fmt::format("network: {} ms\n", milliseconds(total_ns));
+    for (const PeerSummary &summary : summarize(report.layers, report.peers)) {
+        std::map<std::string, int> reasons;
+        for (const LayerResult &layer : report.layers)
+            for (const PeerTiming &peer : layer.peers)
+                if (peer.name == summary.name && !peer.reason.empty())
+                    reasons[peer.reason]++;
+        if (summary.layers > 0)
+            text += fmt::format(
+                "{} / ours: geomean {:.3f}, network {:.3f} over {} of {} layers; worst {:.3f} ({})\n",
+                summary.name, summary.geomean, summary.network, summary.layers, report.layers.size(),
+                summary.worst_ratio, summary.worst_layer);
+        for (const auto &[reason, count] : reasons)
+            text += fmt::format("{}: {} of {} layers not compared: {}\n", summary.name, count,
+                                report.layers.size(), reason);
+    }
+    return text;
+}
+
+} // namespace convsmith::bench

@@ -1,0 +1,141 @@
+// `convsmith bench`: times layers and the libraries to compare with. The work is bench/compare.h, the wording
+// bench/report.h.
+#include "bench/report.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "generators/error.h"
+
+#include <cstdio>
+#include <fmt/format.h>
+#include <memory>
+
+namespace convsmith::cli {
+
+namespace {
+
+struct BenchOptions {
+    SpecOptions specs;
+    PlanOptions plan;
+    std::string target;
+    std::string filter;
+    std::string json;
+    std::vector<std::string> against;
+    int threads = 1;
+    int rounds = bench::MeasureOptions().rounds;
+};
+
+/// The layers to time, all of them closed.
+std::vector<Layer> select_layers(const BenchOptions &options) {
+    const Network network = load_merged(options.specs);
+    for (const SkippedNode &node : network.skipped)
+        fmt::print(stderr, "not timed: {} ({}): {}\n", node.name, node.op, node.reason);
+    std::vector<Layer> layers;
+    for (const Layer &layer : network.layers)
+        if (layer.name.find(options.filter) != std::string::npos ||
+            layer.desc.key().find(options.filter) != std::string::npos)
+            layers.push_back(layer);
+    if (layers.empty())
+        throw Error(ErrorCode::BadArgument,
+                    fmt::format("bench: no layer to time: got --filter '{}', the specs hold {} layers",
+                                options.filter, network.layers.size()));
+    for (const Layer &layer : layers)
+        if (layer.desc.is_open())
+            throw Error(ErrorCode::BadArgument, layer.name + ": sizes are open (0); bench needs them all");
+    return layers;
+}
+
+bench::CompareOptions compare_options(const BenchOptions &options) {
+    bench::CompareOptions compare;
+    compare.threads = options.threads;
+    compare.plan = plan_request(options.plan);
+    compare.target = parse_target(options.target);
+    if (!runs_natively(compare.target))
+        throw Error(ErrorCode::Unsupported,
+                    "bench: target " + compare.target.name +
+                        " does not run on this machine, and an emulator's time is no time");
+    compare.measure.rounds = options.rounds;
+    // The thread pools of other libraries keep their threads spinning for a while after a call.
+    constexpr double kSpinDownNs = 2e6;
+    compare.measure.settle_ns = options.threads == 1 ? 0 : kSpinDownNs;
+    for (const std::string &name : options.against)
+        compare.peers.push_back(bench::find_peer(name));
+    return compare;
+}
+
+/// A layer that cannot be compiled or computed is a failed row, not the end of the run.
+bench::LayerResult time_layer(Jit &jit, const Layer &layer, const bench::Machine &machine,
+                              const bench::CompareOptions &options) {
+    try {
+        return bench::compare_layer(jit, layer, machine, options);
+    } catch (const Error &error) {
+        if (error.code() == ErrorCode::BadArgument)
+            throw;
+        bench::LayerResult result;
+        result.name = layer.name;
+        result.desc = layer.desc;
+        result.multiplicity = layer.multiplicity;
+        result.failure = error.what();
+        return result;
+    }
+}
+
+int run_bench(const BenchOptions &options) {
+    const std::vector<Layer> layers = select_layers(options);
+    const bench::CompareOptions compare = compare_options(options);
+
+    bench::Report report;
+    report.machine = bench::measure_machine(options.threads);
+    report.threads = report.machine.threads;
+    report.peers = compare.peers;
+    const std::string warning = bench::load_warning(report.machine);
+    if (!warning.empty())
+        fmt::print(stderr, "warning: {}\n", warning);
+    fmt::print("{}\n\n{}\n", bench::machine_text(report), bench::header_text(report));
+
+    Jit jit;
+    Progress progress("timing", static_cast<int64_t>(layers.size()));
+    int failed = 0;
+    for (const Layer &layer : layers) {
+        progress.update(static_cast<int64_t>(report.layers.size()), layer.name);
+        report.layers.push_back(time_layer(jit, layer, report.machine, compare));
+        failed += report.layers.back().ok() ? 0 : 1;
+        progress.clear();
+        fmt::print("{}\n", bench::layer_text(report.layers.back()));
+        std::fflush(stdout);
+    }
+    fmt::print("\n{}", bench::summary_text(report));
+    write_json_file(options.json, bench::to_json(report));
+    return failed > 0 ? 1 : 0;
+}
+
+} // namespace
+
+void add_bench(CLI::App &app, Command &command) {
+    CLI::App *bench = app.add_subcommand("bench", "Time layers, beside other libraries if asked");
+    const auto options = std::make_shared<BenchOptions>();
+    add_spec_options(*bench, options->specs);
+    add_plan_options(*bench, options->plan);
+    add_target_option(*bench, options->target);
+    add_threads_option(*bench, options->threads);
+    bench->add_option("--against", options->against, "Libraries to compare with: onednn, xnnpack")
+        ->type_name("NAME[,NAME...]")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    bench->add_option("--rounds", options->rounds, "Interleaved rounds per layer")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    bench->add_option("--filter", options->filter, "Only layers whose name or key contains TEXT")
+        ->type_name("TEXT");
+    add_json_option(*bench, options->json);
+    bench->footer("One thread unless --threads says otherwise. Every result is compared with the oracle "
+                  "before it is timed. Times are medians; a ratio is the\n"
+                  "median over rounds of the other library's time / ours, so above 1 convsmith is faster.\n\n"
+                  "Examples:\n"
+                  "  convsmith bench conv_ci64_i56x56_co64_k3_p1_bias_relu\n"
+                  "  convsmith bench resnet50.json --against onednn --json resnet50_bench.json\n"
+                  "  convsmith bench model.onnx --shape x=1,3,320,320 --threads 2 --filter depthwise");
+    bench->callback([options, &command] { command.exit_code = run_bench(*options); });
+}
+
+} // namespace convsmith::cli

@@ -1,0 +1,82 @@
+// Options that several subcommands share, so that one name means one thing everywhere: SPEC, --shape,
+// --target,
+// --schedule, --threads, --json. A subcommand declares them with add_* and reads them in its callback; text
+// is only checked there, so a mistake is an Error that main.cpp turns into one line and exit code 2.
+#pragma once
+
+#include "runtime/frontend/network.h"
+#include "schedules/plan.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace convsmith::cli {
+
+/// JSON whose members keep the order in which they were written.
+using Json = nlohmann::ordered_json;
+
+/// What SPEC... and --shape hold.
+struct SpecOptions {
+    std::vector<std::string> specs;
+    std::vector<std::string> shapes; ///< "x=1,3,320,320", one per ONNX input
+};
+
+/// Whether a subcommand can do without any SPEC.
+enum class SpecNeed { Required, Optional };
+
+/// Declares the positional SPEC... and --shape.
+void add_spec_options(CLI::App &app, SpecOptions &options, SpecNeed need = SpecNeed::Required);
+
+/// Declares --shape alone, for subcommands whose model is another option.
+void add_shape_option(CLI::App &app, std::vector<std::string> &shapes);
+
+/// Every SPEC loaded, in order. Throws Error (load_spec, parse_shapes).
+std::vector<Network> load_specs(const SpecOptions &options);
+
+/// One network holding all of them: layers and skipped nodes in order; named after the first one.
+Network load_merged(const SpecOptions &options);
+
+/// "x=1,3,320,320" texts as import options. Throws Error(BadArgument) quoting the text that is wrong.
+ImportOptions parse_shapes(const std::vector<std::string> &shapes);
+
+/// Declares --target T, default "host"; parse it with parse_target (schedules/target.h).
+void add_target_option(CLI::App &app, std::string &target);
+
+/// Declares --target T[,T...]; empty if not given. Parse with parse_targets.
+void add_targets_option(CLI::App &app, std::vector<std::string> &targets);
+
+/// The targets named, duplicates dropped; {host} for an empty list. Throws Error(BadArgument).
+std::vector<Target> parse_targets(const std::vector<std::string> &targets);
+
+/// What --variant, --schedule and --param hold; empty where the planner decides.
+struct PlanOptions {
+    std::string variant;
+    std::string schedule;
+    std::vector<std::string> params; ///< "name=value"
+};
+
+/// Declares --variant, --schedule and --param.
+void add_plan_options(CLI::App &app, PlanOptions &options);
+
+/// The request for make_plan. Throws Error(BadArgument) for a --param that is not name=integer.
+PlanRequest plan_request(const PlanOptions &options);
+
+/// Declares --threads N (0 = one per core).
+void add_threads_option(CLI::App &app, int &threads);
+
+/// Declares --json FILE; empty if not given.
+void add_json_option(CLI::App &app, std::string &path);
+
+/// Writes `value` indented and with a final newline: all of it or, if it throws Error(Io), nothing. Does
+/// nothing for an empty path.
+void write_json_file(const std::string &path, const Json &value);
+
+/// 1234567 -> "1.23 M" with the SI prefix that leaves 1 to 999 before the point.
+std::string si(double value);
+
+/// [1, 64, 56, 56] -> "1x64x56x56".
+std::string dims_text(const std::vector<int64_t> &shape);
+
+} // namespace convsmith::cli

@@ -1,0 +1,57 @@
+// Networks as the front ends deliver them: layer lists (JSON), ONNX models and single keys all become a list
+// of ConvDesc with names. Consumed by every CLI subcommand, bench, demo and tests.
+#pragma once
+
+#include "generators/conv_desc.h"
+#include "runtime/tensor.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace convsmith {
+
+/// One convolution of a network.
+struct Layer {
+    std::string name;
+    ConvDesc desc;
+    int multiplicity = 1; ///< how often the network runs this very problem
+    /// Trained values where the source has them (ONNX), in filter_shape order and [co]; else null.
+    std::shared_ptr<const Tensor> filter;
+    std::shared_ptr<const Tensor> bias;
+};
+
+/// A node or layer that convsmith does not compile, with the reason; never dropped silently.
+struct SkippedNode {
+    std::string name;
+    std::string op;
+    std::string reason;
+};
+
+struct Network {
+    std::string name;
+    std::vector<Layer> layers;
+    std::vector<SkippedNode> skipped;
+};
+
+/// Sizes for dynamic dimensions of ONNX inputs: input name -> full shape.
+struct ImportOptions {
+    std::map<std::string, std::vector<int64_t>> shapes;
+};
+
+/// Reads a layer list in the format documented in README ("Layer lists"). Throws Error naming file, layer and
+/// field.
+Network load_layer_list(const std::string &path);
+
+/// Writes one (atomically: a temporary file, then a rename). The result reads back to the same layers.
+void save_layer_list(const Network &network, const std::string &path);
+
+/// Reads an ONNX model: Conv nodes become layers, BatchNormalization after a Conv is folded into its weights,
+/// a following activation is fused into the epilogue. Throws Error naming file and node.
+Network import_onnx(const std::string &path, const ImportOptions &options = ImportOptions());
+
+/// A SPEC of the command line: a key, a layer list (.json) or an ONNX model (.onnx).
+Network load_spec(const std::string &spec, const ImportOptions &options = ImportOptions());
+
+} // namespace convsmith

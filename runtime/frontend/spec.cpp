@@ -1,0 +1,49 @@
+// A SPEC of the command line: a descriptor key, a layer list or an ONNX model, told apart by how it is
+// spelled.
+#include "generators/error.h"
+#include "runtime/frontend/network.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace convsmith {
+
+namespace {
+
+bool ends_with(const std::string &text, const std::string &end) {
+    return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+/// Spelled like a key: letters, digits and underscores, opening with "conv".
+bool is_key_like(const std::string &text) {
+    const auto is_key_char = [](unsigned char c) { return std::isalnum(c) || c == '_'; };
+    return text.compare(0, 4, "conv") == 0 && std::all_of(text.begin(), text.end(), is_key_char);
+}
+
+} // namespace
+
+Network load_spec(const std::string &spec, const ImportOptions &options) {
+    if (ends_with(spec, ".onnx")) {
+        return import_onnx(spec, options);
+    }
+    if (ends_with(spec, ".json")) {
+        return load_layer_list(spec);
+    }
+    if (!is_key_like(spec)) {
+        throw Error(
+            ErrorCode::BadArgument,
+            fmt::format("SPEC '{}': want a key (conv_ci64_i56x56_co64_k3), a layer list (.json) or an "
+                        "ONNX model (.onnx)",
+                        spec));
+    }
+    Layer layer;
+    layer.desc = ConvDesc::parse(spec);
+    layer.name = layer.desc.key();
+    Network network;
+    network.name = layer.name;
+    network.layers.push_back(std::move(layer));
+    return network;
+}
+
+} // namespace convsmith

@@ -1,0 +1,199 @@
+// Generator of random problems (see fuzz.h). Every choice lists its values; repeats are weights.
+#include "runtime/fuzz.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace convsmith {
+
+namespace {
+
+constexpr int64_t kMaxMacs = 2'000'000;
+
+/// On both sides of the vector widths 4, 8, 16 and the register tiles made of them.
+constexpr int kChannels[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 63, 64, 65};
+constexpr int kExtents[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 23, 28, 31, 33};
+constexpr int kShortExtents[] = {1, 2, 3, 4, 5, 6, 7, 9};
+
+/// The smallest extent of axis `a` that its window and padding mode allow.
+int smallest_extent(const ConvDesc &desc, int a) {
+    const int fits = effective_kernel(desc.kernel[a], desc.dilation[a]) - desc.pad_begin[a] - desc.pad_end[a];
+    const int pad = std::max(desc.pad_begin[a], desc.pad_end[a]);
+    int reachable = 1;
+    if (desc.pad_mode == PadMode::Reflect && pad > 0) {
+        reachable = pad + 1;
+    } else if (desc.pad_mode == PadMode::Circular) {
+        reachable = pad;
+    }
+    return std::max({1, fits, reachable});
+}
+
+void draw_types(Random &random, ConvDesc &desc) {
+    const int kind = random.between(0, 7);
+    if (kind == 0) {
+        desc.acc_type = DType::F64;
+    } else if (kind <= 2) {
+        desc.in_type = desc.weight_type = desc.acc_type = desc.out_type = DType::F64;
+    }
+    const Layout layouts[] = {Layout::ChannelsLast, Layout::ChannelsLast, Layout::ChannelsFirst};
+    desc.in_layout = random.pick(layouts);
+    desc.out_layout = random.pick(layouts);
+}
+
+void draw_channels(Random &random, ConvDesc &desc) {
+    const int batches[] = {1, 1, 1, 2, 3};
+    desc.n = random.pick(batches);
+    switch (random.between(0, 4)) {
+    case 0: { // depthwise, with channel multiplier
+        const int multipliers[] = {1, 1, 1, 2, 3};
+        desc.groups = desc.ci = random.pick(kChannels);
+        desc.co = desc.ci * random.pick(multipliers);
+        return;
+    }
+    case 1: { // grouped
+        const int groups[] = {2, 3, 4, 8};
+        const int per_group[] = {1, 2, 3, 4, 7, 8, 9, 16};
+        desc.groups = random.pick(groups);
+        desc.ci = desc.groups * random.pick(per_group);
+        desc.co = desc.groups * random.pick(per_group);
+        return;
+    }
+    default:
+        desc.ci = random.pick(kChannels);
+        desc.co = random.pick(kChannels);
+    }
+}
+
+void draw_pad_mode(Random &random, ConvDesc &desc) {
+    const PadMode modes[] = {PadMode::Zeros,   PadMode::Zeros,     PadMode::Zeros,   PadMode::Constant,
+                             PadMode::Reflect, PadMode::Replicate, PadMode::Circular};
+    desc.pad_mode = random.pick(modes);
+    if (desc.pad_mode == PadMode::Constant) {
+        const double values[] = {1, -1.5, 3, 0.25};
+        desc.pad_value = random.pick(values);
+    }
+}
+
+void draw_axis(Random &random, ConvDesc &desc, int a) {
+    const int kernels[] = {1, 1, 2, 3, 3, 3, 4, 5, 7};
+    const int strides[] = {1, 1, 1, 2, 3, 4};
+    const int dilations[] = {1, 1, 1, 2, 3};
+    desc.kernel[a] = random.pick(kernels);
+    desc.stride[a] = random.pick(strides);
+    desc.dilation[a] = random.pick(dilations);
+    desc.in[a] = desc.rank == 3 ? random.pick(kShortExtents) : random.pick(kExtents);
+    const int span = effective_kernel(desc.kernel[a], desc.dilation[a]);
+    switch (random.between(0, 5)) {
+    case 0: // none
+        break;
+    case 1: // beyond the kernel
+        desc.pad_begin[a] = span + random.between(0, 2);
+        desc.pad_end[a] = random.between(0, span);
+        break;
+    case 2: // one side
+        (random.one_in(2) ? desc.pad_begin : desc.pad_end)[a] = random.between(0, span);
+        break;
+    default: // "same"
+        desc.pad_begin[a] = (span - 1) / 2;
+        desc.pad_end[a] = span - 1 - desc.pad_begin[a];
+    }
+    const int reach = desc.pad_mode == PadMode::Reflect ? desc.in[a] - 1 : desc.in[a];
+    if (desc.pad_mode == PadMode::Reflect || desc.pad_mode == PadMode::Circular) {
+        desc.pad_begin[a] = std::min(desc.pad_begin[a], reach);
+        desc.pad_end[a] = std::min(desc.pad_end[a], reach);
+    }
+    desc.in[a] = std::max(desc.in[a], smallest_extent(desc, a));
+}
+
+EpilogueStage draw_activation(Random &random) {
+    std::vector<EpilogueInfo> rows = epilogue_table();
+    rows.erase(std::remove_if(rows.begin(), rows.end(),
+                              [](const EpilogueInfo &row) { return row.operand != Operand::None; }),
+               rows.end());
+    EpilogueStage stage = epilogue_stage(rows[random.below(static_cast<int64_t>(rows.size()))].name);
+    const double factors[] = {1, 1, 0.5, 2};
+    for (double &param : stage.params) {
+        param *= random.pick(factors);
+    }
+    return stage;
+}
+
+void draw_epilogue(Random &random, ConvDesc &desc) {
+    if (random.one_in(2)) {
+        desc.epilogue.push_back(epilogue_stage("bias"));
+    }
+    if (random.one_in(4)) {
+        desc.epilogue.push_back(epilogue_stage("residual"));
+    }
+    if (!random.one_in(3)) {
+        // Mostly last, as networks have it; sometimes before or between the additions.
+        const auto size = static_cast<int64_t>(desc.epilogue.size());
+        const int64_t at = random.one_in(4) ? random.below(size + 1) : size;
+        desc.epilogue.insert(desc.epilogue.begin() + at, draw_activation(random));
+    }
+}
+
+void open_some_extents(Random &random, ConvDesc &desc) {
+    if (!random.one_in(6)) {
+        return;
+    }
+    if (random.one_in(2)) {
+        desc.n = 0;
+    }
+    for (int a = 0; a < desc.rank; ++a) {
+        if (random.one_in(2)) {
+            desc.in[a] = 0;
+        }
+    }
+}
+
+std::optional<ConvDesc> draw_desc(Random &random) {
+    ConvDesc desc;
+    const int ranks[] = {1, 2, 2, 2, 3};
+    desc.rank = random.pick(ranks);
+    draw_types(random, desc);
+    draw_channels(random, desc);
+    draw_pad_mode(random, desc);
+    for (int a = 0; a < desc.rank; ++a) {
+        draw_axis(random, desc, a);
+    }
+    draw_epilogue(random, desc);
+    open_some_extents(random, desc);
+    desc.validate();
+    for (const Sizes &sizes : sizes_to_check(desc, 0)) {
+        if (mac_count(with_sizes(desc, sizes)) > kMaxMacs) {
+            return std::nullopt;
+        }
+    }
+    return desc;
+}
+
+} // namespace
+
+ConvDesc random_desc(Random &random) {
+    while (true) {
+        if (std::optional<ConvDesc> desc = draw_desc(random)) {
+            return *std::move(desc);
+        }
+    }
+}
+
+std::vector<Sizes> sizes_to_check(const ConvDesc &desc, uint64_t seed) {
+    if (!desc.is_open()) {
+        return {resolve_sizes(desc)};
+    }
+    Random random(seed);
+    std::vector<Sizes> all;
+    for (const int growth : {0, 3, 17}) {
+        Sizes sizes;
+        sizes.n = desc.n != 0 ? desc.n : 1 + growth % 4;
+        for (int a = 0; a < desc.rank; ++a) {
+            const int smallest = smallest_extent(desc, a);
+            sizes.in[a] = desc.in[a] != 0 ? desc.in[a] : smallest + random.between(growth / 2, growth);
+        }
+        all.push_back(sizes);
+    }
+    return all;
+}
+
+} // namespace convsmith

@@ -1,0 +1,108 @@
+// Kernels in the caller's process: compile (or fetch from cache), pack weights once, call many times.
+// Public, free of Halide and LLVM. Behind it: planner -> lower -> object -> LLVM ORC (jit.cpp,
+// kernel_cache.cpp).
+#pragma once
+
+#include "runtime/tensor.h"
+#include "schedules/plan.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace convsmith {
+
+/// The tensors of one call, by name; leave out (data == nullptr) what the descriptor does not have.
+/// Shapes are those of input_shape, output_shape: [n][h][w][c] or [n][c][h][w] by the descriptor's layout.
+struct ConvTensors {
+    TensorView input;
+    TensorView bias;     ///< [co]
+    TensorView residual; ///< like output; must not overlap output
+    TensorView output;
+};
+
+/// Memory order of weights given to Kernel::pack.
+enum class FilterLayout {
+    Oihw, ///< [co][ci / groups][k...]: PyTorch, ONNX
+    Hwio, ///< [k...][ci / groups][co]: TensorFlow
+    Ohwi, ///< [co][k...][ci / groups]: TensorFlow Lite
+};
+
+class PackedFilter;
+
+/// A compiled kernel. Immutable and re-entrant: any number of threads may call one kernel at once.
+class Kernel {
+public:
+    virtual ~Kernel() = default;
+
+    virtual const ConvDesc &desc() const = 0;
+    virtual const PlanChoice &choice() const = 0;
+
+    /// Weights in the order the kernel reads, made once per set of weights by a generated kernel. `filter` is
+    /// 4-dimensional for 2D, etc. Throws Error(BadArgument) naming axis, got and want.
+    virtual PackedFilter pack(const TensorView &filter, FilterLayout layout = FilterLayout::Oihw) const = 0;
+
+    /// Computes the convolution. Checks every tensor first: Error(BadArgument) names tensor, axis, got, want.
+    virtual void run(const ConvTensors &tensors, const PackedFilter &filter) const = 0;
+};
+
+/// Weights packed for one kernel; usable with any kernel of the same plan packing, type and filter shape.
+class PackedFilter {
+public:
+    PackedFilter(Tensor packed, Packing packing) : packed_(std::move(packed)), packing_(packing) {}
+    const Tensor &tensor() const { return packed_; }
+    const Packing &packing() const { return packing_; }
+
+private:
+    Tensor packed_;
+    Packing packing_;
+};
+
+/// Limits and places of the kernel cache.
+struct JitOptions {
+    /// Directory of the on-disk cache, shared between processes. Empty: $CONVSMITH_CACHE_DIR, else
+    /// $XDG_CACHE_HOME/convsmith, else ~/.cache/convsmith. "-": no disk cache.
+    std::string cache_dir;
+    int64_t max_disk_bytes = 512ll << 20; ///< least recently used entries are removed beyond this
+    int max_kernels = 256;                ///< loaded kernels kept in memory, least recently used dropped
+};
+
+/// What happened so far. Hits and compilations count convolution kernels; the numbers on disk entries also
+/// the small objects beside them (weight packing, the Halide runtime).
+struct JitStats {
+    int64_t memory_hits = 0;
+    int64_t disk_hits = 0;
+    int64_t compiled = 0;
+    int64_t rejected_entries = 0; ///< damaged or foreign disk entries, rebuilt
+    int64_t evicted = 0;          ///< kernels dropped from memory
+    int64_t removed_entries = 0;  ///< disk entries removed to stay within max_disk_bytes
+    int64_t failed_stores = 0;    ///< disk entries that could not be written
+    std::string disk_cache;       ///< the directory in use, or "off: " and the reason
+};
+
+/// Compiles for this machine and keeps what it compiled. Thread-safe; concurrent requests for one kernel
+/// compile it once.
+class Jit {
+public:
+    explicit Jit(const JitOptions &options = JitOptions());
+    ~Jit();
+    Jit(const Jit &) = delete;
+    Jit &operator=(const Jit &) = delete;
+
+    /// The kernel for `desc` planned for host_target(). Throws Error.
+    std::shared_ptr<const Kernel> kernel(const ConvDesc &desc, const PlanRequest &request = PlanRequest());
+
+    /// The same for a plan already chosen (its target must run natively here).
+    std::shared_ptr<const Kernel> kernel(const ConvDesc &desc, const PlanChoice &choice);
+
+    JitStats stats() const;
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// Threads used by every later kernel call of the process; 0 = one per core the process may run on.
+void set_num_threads(int threads);
+
+} // namespace convsmith

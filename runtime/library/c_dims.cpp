@@ -1,0 +1,107 @@
+// Buffer dimensions as C expressions (see c_dims.h).
+#include "runtime/library/c_dims.h"
+
+#include "generators/conv_shape.h"
+#include "generators/error.h"
+
+#include <fmt/format.h>
+
+namespace convsmith::library {
+
+namespace {
+
+/// Axes that the kernel sees as one (merge_trivial_axes): every group is a range of the descriptor's axes.
+std::vector<std::vector<int>> merged_axes(const ConvDesc &desc) {
+    std::vector<std::vector<int>> groups;
+    ConvDesc prefix = desc;
+    for (int axis = 0; axis < desc.rank; axis++) {
+        prefix.rank = axis + 1;
+        if (merge_trivial_axes(prefix).rank > static_cast<int>(groups.size()))
+            groups.emplace_back();
+        groups.back().push_back(axis);
+    }
+    CONVSMITH_CHECK(static_cast<int>(groups.size()) == merge_trivial_axes(desc).rank);
+    return groups;
+}
+
+/// Memory order of {c, spatial..., n}, innermost first.
+std::vector<size_t> memory_order(Layout layout, size_t spatial) {
+    std::vector<size_t> order;
+    for (size_t i = 1; i <= spatial; i++)
+        order.push_back(i);
+    order.insert(layout == Layout::ChannelsLast ? order.begin() : order.end(), 0);
+    order.push_back(spatial + 1);
+    return order;
+}
+
+} // namespace
+
+void CDims::make_dense(const std::vector<size_t> &order) {
+    strides.resize(extents.size());
+    std::string stride = "1";
+    for (const size_t i : order) {
+        strides[i] = stride;
+        stride = stride == "1" ? extents[i] : stride + " * " + extents[i];
+    }
+}
+
+std::string CDims::initializer() const {
+    std::vector<std::string> parts;
+    for (size_t i = 0; i < extents.size(); i++) {
+        parts.push_back(extents[i]);
+        parts.push_back(strides[i]);
+    }
+    return fmt::format("{{{}}}", fmt::join(parts, ", "));
+}
+
+std::vector<std::string> axis_names(int rank) {
+    const std::vector<std::string> all = {"d", "h", "w"};
+    return {all.end() - rank, all.end()};
+}
+
+CDims input_dims(const ConvDesc &desc) {
+    const std::vector<std::string> names = axis_names(desc.rank);
+    const std::vector<std::vector<int>> groups = merged_axes(desc);
+    CDims dims;
+    dims.extents.push_back(std::to_string(desc.ci));
+    for (auto group = groups.rbegin(); group != groups.rend(); ++group) {
+        std::vector<std::string> factors;
+        for (const int axis : *group)
+            factors.push_back(names[axis]);
+        dims.extents.push_back(fmt::format(factors.size() > 1 ? "({})" : "{}", fmt::join(factors, " * ")));
+    }
+    dims.extents.emplace_back("n");
+    dims.make_dense(memory_order(desc.in_layout, groups.size()));
+    return dims;
+}
+
+CDims output_dims(const ConvDesc &desc) {
+    CDims dims;
+    dims.extents = {std::to_string(desc.co), "out", "n"};
+    dims.make_dense(memory_order(desc.out_layout, 1));
+    return dims;
+}
+
+CDims packed_dims(const ConvDesc &desc, const std::string &block, int axes) {
+    CDims dims;
+    dims.extents = {block, std::to_string(desc.ci / desc.groups)};
+    for (int i = 0; i < axes; i++)
+        dims.extents.push_back(std::to_string(i < desc.rank ? desc.kernel[desc.rank - 1 - i] : 1));
+    dims.extents.push_back(fmt::format("(({0} + {1} - 1) / {1})", desc.co, block));
+    std::vector<size_t> order;
+    for (size_t i = 0; i < dims.extents.size(); i++)
+        order.push_back(i);
+    dims.make_dense(order);
+    return dims;
+}
+
+CDims plain_filter_dims(const ConvDesc &desc) {
+    CDims dims;
+    dims.extents = {std::to_string(desc.co), std::to_string(desc.ci / desc.groups)};
+    for (int i = 0; i < kMaxSpatialRank; i++)
+        dims.extents.push_back(std::to_string(i < desc.rank ? desc.kernel[desc.rank - 1 - i] : 1));
+    dims.make_dense({2, 3, 4, 1, 0});
+    return dims;
+}
+
+} // namespace convsmith::library

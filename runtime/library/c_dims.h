@@ -1,0 +1,39 @@
+// Buffer dimensions as C expressions: what buffer_dims (generators/signature.h) computes, written so that
+// open extents can be variables of the generated function: n, d, h, w and `out`, the number of output
+// positions.
+#pragma once
+
+#include "generators/conv_desc.h"
+
+#include <string>
+#include <vector>
+
+namespace convsmith::library {
+
+/// Dimensions of one buffer, in Halide order.
+struct CDims {
+    std::vector<std::string> extents, strides;
+
+    /// Dense strides for the dimensions of `order`, innermost first.
+    void make_dense(const std::vector<size_t> &order);
+
+    /// Extent and stride of every dimension: "{64, 1, w, 64}".
+    std::string initializer() const;
+};
+
+/// C names of the spatial axes, outermost first: {w}, {h, w} or {d, h, w}.
+std::vector<std::string> axis_names(int rank);
+
+/// The kernel's view of the input and of the output (or residual).
+CDims input_dims(const ConvDesc &desc);
+CDims output_dims(const ConvDesc &desc);
+
+/// The packed filter with `axes` kernel axes (those beyond the rank have extent 1); `block` is a C expression
+/// of Packing::co_block.
+CDims packed_dims(const ConvDesc &desc, const std::string &block, int axes);
+
+/// Weights as users have them, [co][ci / groups][kernel...], in the packing kernel's order {co, ci, kx, ky,
+/// kz}.
+CDims plain_filter_dims(const ConvDesc &desc);
+
+} // namespace convsmith::library

@@ -1,0 +1,236 @@
+// The frame of the C header (see c_header.h): buffer type, error codes, platform blocks. The buffer is laid
+// out as the Halide runtime's halide_buffer_t, under the library's own name, so that a user needs no Halide
+// header and may still include one.
+#include "runtime/library/c_header.h"
+
+#include "generators/error.h"
+#include "runtime/library/text_template.h"
+#include "runtime/library/versions.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+namespace convsmith::library {
+
+namespace {
+
+constexpr const char *kPrologue =
+    R"text(/* @name@.h: convolution kernels of the library "@name@", written by convsmith @version@.
+ *
+ * Every layer has a struct @name@_<layer>_args with one member per tensor, and a function
+ *     int @name@_<layer>(const @name@_<layer>_args *args);
+ * that returns 0; or a positive code of enum @name@_error_code, in which case nothing was computed; or a
+ * negative error code of the Halide runtime. @name@_error_text() explains both. Tensors are dense and lie
+ * outermost dimension first, as the layer's comment says; the output overlaps no other tensor. Functions are
+ * re-entrant, and results do not depend on the number of threads.
+@weights@ */
+#ifndef CONVSMITH_LIBRARY_@NAME@_H
+#define CONVSMITH_LIBRARY_@NAME@_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a function returns when it rejects its arguments. */
+typedef enum @name@_error_code {
+    @name@_error_args = 1,       /* args is a null pointer */
+    @name@_error_input = 2,      /* input is a null pointer */
+    @name@_error_filter = 3,     /* filter is a null pointer */
+    @name@_error_bias = 4,       /* bias is a null pointer */
+    @name@_error_residual = 5,   /* residual is a null pointer */
+    @name@_error_output = 6,     /* output is a null pointer */
+    @name@_error_n = 7,          /* batch size n is not positive */
+    @name@_error_d = 8,          /* depth d is too small for kernel and padding */
+    @name@_error_h = 9,          /* height h is too small for kernel and padding */
+    @name@_error_w = 10,         /* width w is too small for kernel and padding */
+    @name@_error_elements = 11,  /* a tensor has 2^31 elements or more */
+    @name@_error_overlap = 12,   /* the output overlaps the input or the residual */
+    @name@_error_alignment = 13  /* the packed filter is not aligned to @NAME@_FILTER_ALIGNMENT */
+} @name@_error_code;
+
+/* Bytes to which packed filters are aligned: use aligned_alloc or posix_memalign. */
+#define @NAME@_FILTER_ALIGNMENT @alignment@
+
+/* A tensor as the kernels see it: the layout of halide_buffer_t. Users need not touch it. */
+typedef struct @name@_dim {
+    int32_t min, extent, stride;
+    uint32_t flags;
+} @name@_dim;
+
+typedef struct @name@_buffer {
+    uint64_t device;
+    const void *device_interface;
+    uint8_t *host;
+    uint64_t flags;
+    uint8_t type_code, type_bits;
+    uint16_t type_lanes;
+    int32_t dimensions;
+    @name@_dim *dim;
+    void *padding;
+} @name@_buffer;
+
+typedef struct @name@_internal_tensor {
+    @name@_buffer buffer;
+    @name@_dim dim[6];
+} @name@_internal_tensor;
+
+/* Fills in a float tensor of `bits` bits; `shape` holds extent and stride of every dimension. */
+static inline @name@_buffer *@name@_internal_bind(@name@_internal_tensor *t, const void *data, int bits, int rank,
+                                                  const int64_t *shape) {
+    int i;
+    t->buffer.device = 0;
+    t->buffer.device_interface = NULL;
+    t->buffer.host = (uint8_t *)(uintptr_t)data;
+    t->buffer.flags = 0;
+    t->buffer.type_code = 2;
+    t->buffer.type_bits = (uint8_t)bits;
+    t->buffer.type_lanes = 1;
+    t->buffer.dimensions = rank;
+    t->buffer.dim = t->dim;
+    t->buffer.padding = NULL;
+    for (i = 0; i < rank; i++) {
+        t->dim[i].min = 0;
+        t->dim[i].extent = (int32_t)shape[2 * i];
+        t->dim[i].stride = (int32_t)shape[2 * i + 1];
+        t->dim[i].flags = 0;
+    }
+    return &t->buffer;
+}
+
+/* Whether a tensor of these extents has fewer than 2^31 elements. */
+static inline int @name@_internal_fits(int64_t c, int64_t n, int64_t d, int64_t h, int64_t w) {
+    const int64_t extents[5] = {c, n, d, h, w};
+    int64_t product = 1;
+    int i;
+    for (i = 0; i < 5; i++) {
+        product *= extents[i];
+        if (product > INT32_MAX)
+            return 0;
+    }
+    return 1;
+}
+
+static inline int @name@_internal_overlap(const void *a, int64_t a_bytes, const void *b, int64_t b_bytes) {
+    return (uintptr_t)a < (uintptr_t)b + (uintptr_t)b_bytes && (uintptr_t)b < (uintptr_t)a + (uintptr_t)a_bytes;
+}
+
+/* The meaning of a function's result. */
+static inline const char *@name@_error_text(int code) {
+    switch (code) {
+    case 0: return "success";
+    case @name@_error_args: return "args is a null pointer";
+    case @name@_error_input: return "input is a null pointer";
+    case @name@_error_filter: return "filter is a null pointer";
+    case @name@_error_bias: return "bias is a null pointer";
+    case @name@_error_residual: return "residual is a null pointer";
+    case @name@_error_output: return "output is a null pointer";
+    case @name@_error_n: return "batch size n is not positive";
+    case @name@_error_d: return "depth d is too small for kernel and padding";
+    case @name@_error_h: return "height h is too small for kernel and padding";
+    case @name@_error_w: return "width w is too small for kernel and padding";
+    case @name@_error_elements: return "a tensor has 2^31 elements or more";
+    case @name@_error_overlap: return "the output overlaps the input or the residual";
+    case @name@_error_alignment: return "the packed filter is not aligned to @alignment@ bytes";
+    case -11: return "out of memory";
+    default: return code < 0 ? "error of the Halide runtime (see halide_error_code_t)" : "unknown code";
+    }
+}
+
+/* Part of the Halide runtime that comes with the library. */
+int halide_set_num_threads(int threads);
+
+/* Threads that kernels use from now on, shared by everything in the process that runs on Halide; 0 = one per
+ * core. Returns the number before. */
+static inline int @name@_set_num_threads(int threads) { return halide_set_num_threads(threads); }
+
+)text";
+
+constexpr const char *kPassedText =
+    R"( * Filters are packed once with @name@_<layer>_pack from [co][ci / groups][kernel...] and passed at every call.
+)";
+constexpr const char *kBakedText = " * Filters and biases are part of the library.\n";
+
+constexpr const char *kEpilogue = R"(
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CONVSMITH_LIBRARY_@NAME@_H */
+)";
+
+std::string platform_condition(const std::string &platform) {
+    if (platform == "x86-64-linux")
+        return "defined(__linux__) && defined(__x86_64__)";
+    CONVSMITH_CHECK(platform == "arm-64-linux");
+    return "defined(__linux__) && defined(__aarch64__)";
+}
+
+/// What differs between platforms: the packing, and so the packing kernel.
+std::string platform_block(const Model &model, size_t platform) {
+    const std::string prefix = upper_case(model.name);
+    std::string text = fmt::format("#define {}_PLATFORM \"{}\"\n", prefix, model.platforms[platform].name);
+    std::set<std::string> declared;
+    for (const LayerEntry &layer : model.layers) {
+        const KernelEntry &kernel = model.kernels[layer.kernel];
+        const Packing &packing = kernel.plans[platform].packing;
+        const std::string id = upper_case(layer.id);
+        text += fmt::format("#define {}_{}_CO_BLOCK {}\n", prefix, id, packing.co_block);
+        if (!passes_weights(model))
+            continue;
+        const std::string symbol = pack_symbol(model, kernel.desc.weight_type, packing);
+        if (declared.insert(symbol).second)
+            text += fmt::format("int {0}({1}_buffer *filter, {1}_buffer *packed);\n", symbol, model.name);
+        text += fmt::format("#define {}_{}_PACK {}\n", prefix, id, symbol);
+    }
+    return text;
+}
+
+std::string platform_blocks(const Model &model) {
+    std::string text =
+        "/* Facts of this platform's kernels: output channels side by side in a packed filter. */\n";
+    std::string names;
+    for (size_t i = 0; i < model.platforms.size(); i++) {
+        const std::string &name = model.platforms[i].name;
+        text += fmt::format("#{} {}\n{}", i == 0 ? "if" : "elif", platform_condition(name),
+                            platform_block(model, i));
+        names += (i == 0 ? "" : ", ") + name;
+    }
+    return text +
+           fmt::format("#else\n#error \"library {} was built for {} only\"\n#endif\n", model.name, names);
+}
+
+} // namespace
+
+std::string c_type(DType type) {
+    switch (type) {
+    case DType::F32:
+        return "float";
+    case DType::F64:
+        return "double";
+    default:
+        throw Error(ErrorCode::Unsupported, "dtype " + dtype_name(type) + " has no C type in libraries yet");
+    }
+}
+
+std::string c_header(const Model &model) {
+    Blanks blanks = {{"name", model.name},
+                     {"NAME", upper_case(model.name)},
+                     {"version", versions().convsmith},
+                     {"alignment", std::to_string(kTensorAlignment)}};
+    blanks["weights"] = fill_in(passes_weights(model) ? kPassedText : kBakedText, blanks);
+    std::string text = fill_in(kPrologue, blanks) + platform_blocks(model);
+    for (const KernelEntry &kernel : model.kernels) {
+        text += c_kernel(model, kernel);
+        for (const LayerEntry &layer : model.layers) {
+            if (&model.kernels[layer.kernel] == &kernel)
+                text += c_layer(model, layer);
+        }
+    }
+    return text + fill_in(kEpilogue, blanks);
+}
+
+} // namespace convsmith::library

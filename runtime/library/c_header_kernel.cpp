@@ -1,0 +1,361 @@
+// The C header's part for one kernel and its layers (see c_header.h): checks of the arguments, then the
+// buffers of buffer_dims (generators/signature.h) spelled out in C, so that open extents can be arguments.
+#include "generators/conv_shape.h"
+#include "generators/error.h"
+#include "runtime/library/c_dims.h"
+#include "runtime/library/c_header.h"
+#include "runtime/library/text_template.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace convsmith::library {
+
+namespace {
+
+/// The smallest extent of an open axis that makes a convolution: found by asking the validator, which owns
+/// the rule.
+int smallest_extent(const ConvDesc &desc, int axis) {
+    const int limit = effective_kernel(desc.kernel[axis], desc.dilation[axis]) + desc.pad_begin[axis] +
+                      desc.pad_end[axis] + 1;
+    for (int extent = 1; extent <= limit; extent++) {
+        ConvDesc probe = desc;
+        probe.in[axis] = extent;
+        try {
+            probe.validate();
+            return extent;
+        } catch (const Error &) {
+            continue;
+        }
+    }
+    throw Error(ErrorCode::Unsupported, fmt::format("{}: no extent of axis {} is valid", desc.key(), axis));
+}
+
+/// One tensor of a kernel's call.
+struct CTensor {
+    std::string name, type;
+    int bits;
+    std::string dims; ///< initialiser
+    size_t rank;
+    bool is_output;
+};
+
+std::string block_macro(const Model &model, const std::string &id) {
+    return upper_case(fmt::format("{}_{}_co_block", model.name, id));
+}
+
+std::vector<CTensor> kernel_tensors(const Model &model, const KernelEntry &kernel) {
+    const ConvDesc merged = merge_trivial_axes(kernel.desc);
+    std::vector<CTensor> tensors;
+    for (const TensorSpec &spec : tensor_specs(kernel.desc, kernel.plans[0].packing)) {
+        CDims dims;
+        switch (spec.role) {
+        case TensorRole::Input:
+            dims = input_dims(kernel.desc);
+            break;
+        case TensorRole::Filter:
+            dims = packed_dims(merged, block_macro(model, kernel.id), merged.rank);
+            break;
+        case TensorRole::Bias:
+            dims.extents = {std::to_string(kernel.desc.co)};
+            dims.make_dense({0});
+            break;
+        case TensorRole::Residual:
+        case TensorRole::Output:
+            dims = output_dims(kernel.desc);
+            break;
+        }
+        tensors.push_back({spec.name, c_type(spec.dtype), static_cast<int>(8 * dtype_bytes(spec.dtype)),
+                           dims.initializer(), dims.extents.size(), spec.role == TensorRole::Output});
+    }
+    return tensors;
+}
+
+/// Members for the sizes that the descriptor leaves open, in the order n, d, h, w.
+std::vector<std::string> open_sizes(const ConvDesc &desc) {
+    std::vector<std::string> open;
+    if (desc.n == 0)
+        open.emplace_back("n");
+    const std::vector<std::string> names = axis_names(desc.rank);
+    for (int axis = 0; axis < desc.rank; axis++) {
+        if (desc.in[axis] == 0)
+            open.push_back(names[axis]);
+    }
+    return open;
+}
+
+/// Whether a tensor comes with every call; the others are part of the library.
+bool is_passed(const Model &model, const std::string &tensor) {
+    return passes_weights(model) || (tensor != "filter" && tensor != "bias");
+}
+
+std::string args_struct(const Model &model, const KernelEntry &kernel, const std::string &id,
+                        bool with_weights) {
+    std::string text = fmt::format("typedef struct {}_{}_args {{\n", model.name, id);
+    for (const CTensor &tensor : kernel_tensors(model, kernel)) {
+        if (with_weights || is_passed(model, tensor.name))
+            text +=
+                fmt::format("    {}{} *{};\n", tensor.is_output ? "" : "const ", tensor.type, tensor.name);
+    }
+    for (const std::string &size : open_sizes(kernel.desc))
+        text += fmt::format("    int {};\n", size);
+    return text + fmt::format("}} {}_{}_args;\n\n", model.name, id);
+}
+
+/// "oh" from h: the formula of conv_out_extent.
+std::string out_extent(const ConvDesc &desc, int axis, const std::string &in) {
+    return fmt::format("({} + {} - {}) / {} + 1", in, desc.pad_begin[axis] + desc.pad_end[axis],
+                       effective_kernel(desc.kernel[axis], desc.dilation[axis]), desc.stride[axis]);
+}
+
+/// Local variables n, d, h, w, out; checks of the open ones.
+std::string size_checks(const Model &model, const ConvDesc &desc) {
+    const std::vector<std::string> names = axis_names(desc.rank);
+    std::string text =
+        fmt::format("    const int64_t n = {};\n", desc.n > 0 ? std::to_string(desc.n) : "args->n");
+    std::vector<std::string> outs, in_extents(3 - names.size(), "1"), out_extents(3 - names.size(), "1");
+    for (int axis = 0; axis < desc.rank; axis++) {
+        const std::string &name = names[axis];
+        text += fmt::format("    const int64_t {} = {};\n", name,
+                            desc.in[axis] > 0 ? std::to_string(desc.in[axis]) : "args->" + name);
+        text += fmt::format("    const int64_t o{} = {};\n", name, out_extent(desc, axis, name));
+        outs.push_back("o" + name);
+    }
+    if (desc.n == 0)
+        text += fmt::format("    if (n < 1)\n        return {}_error_n;\n", model.name);
+    for (int axis = 0; axis < desc.rank; axis++) {
+        if (desc.in[axis] == 0)
+            text += fmt::format("    if ({0} < {1})\n        return {2}_error_{0};\n", names[axis],
+                                smallest_extent(desc, axis), model.name);
+        in_extents.push_back(names[axis]);
+        out_extents.push_back("o" + names[axis]);
+    }
+    if (desc.is_open())
+        text += fmt::format("    if (!{0}_internal_fits({1}, n, {2}) || !{0}_internal_fits({3}, n, {4}))\n"
+                            "        return {0}_error_elements;\n",
+                            model.name, desc.ci, fmt::join(in_extents, ", "), desc.co,
+                            fmt::join(out_extents, ", "));
+    return text + fmt::format("    const int64_t out = {};\n", fmt::join(outs, " * "));
+}
+
+std::string overlap_checks(const Model &model, const ConvDesc &desc) {
+    std::vector<std::string> in = {std::to_string(desc.ci), "n"};
+    for (const std::string &axis : axis_names(desc.rank))
+        in.push_back(axis);
+    const std::string output =
+        fmt::format("args->output, {} * n * out * {}", desc.co, dtype_bytes(desc.out_type));
+    std::string text = fmt::format("    if ({0}_internal_overlap(args->input, {1} * {2}, {3})", model.name,
+                                   fmt::join(in, " * "), dtype_bytes(desc.in_type), output);
+    if (desc.has_operand(Operand::Residual))
+        text += fmt::format(" ||\n        {0}_internal_overlap(args->residual, {1} * n * out * {2}, {3})",
+                            model.name, desc.co, dtype_bytes(desc.out_type), output);
+    return text + fmt::format(")\n        return {}_error_overlap;\n", model.name);
+}
+
+std::string kernel_function(const Model &model, const KernelEntry &kernel, const std::string &id) {
+    const std::vector<CTensor> tensors = kernel_tensors(model, kernel);
+    std::vector<std::string> parameters, calls;
+    std::string null_checks, locals;
+    for (const CTensor &t : tensors) {
+        parameters.push_back(fmt::format("{}_buffer *{}", model.name, t.name));
+        null_checks +=
+            fmt::format("    if (args->{0} == NULL)\n        return {1}_error_{0};\n", t.name, model.name);
+        locals += fmt::format("    const int64_t {0}_dims[] = {1};\n    {2}_internal_tensor {0};\n", t.name,
+                              t.dims, model.name);
+        calls.push_back(fmt::format("{0}_internal_bind(&{1}, args->{1}, {2}, {3}, {1}_dims)", model.name,
+                                    t.name, t.bits, t.rank));
+    }
+    const Blanks blanks = {{"name", model.name},
+                           {"id", id},
+                           {"symbol", kernel_symbol(model, kernel)},
+                           {"NAME", upper_case(model.name)},
+                           {"parameters", fmt::format("{}", fmt::join(parameters, ", "))},
+                           {"nulls", null_checks},
+                           {"sizes", size_checks(model, kernel.desc)},
+                           {"overlaps", overlap_checks(model, kernel.desc)},
+                           {"locals", locals},
+                           {"calls", fmt::format("{}", fmt::join(calls, ",\n        "))}};
+    return fill_in(R"(int @symbol@(@parameters@);
+
+static inline int @name@_@id@(const @name@_@id@_args *args) {
+    if (args == NULL)
+        return @name@_error_args;
+@nulls@    if ((uintptr_t)args->filter % @NAME@_FILTER_ALIGNMENT != 0)
+        return @name@_error_alignment;
+@sizes@@overlaps@@locals@    return @symbol@(
+        @calls@);
+}
+
+)",
+                   blanks);
+}
+
+std::string pack_function(const Model &model, const KernelEntry &kernel) {
+    const ConvDesc &desc = kernel.desc;
+    const CDims plain = plain_filter_dims(desc);
+    const CDims packed = packed_dims(desc, block_macro(model, kernel.id), kMaxSpatialRank);
+    const Blanks blanks = {{"name", model.name},
+                           {"id", kernel.id},
+                           {"NAME", upper_case(model.name)},
+                           {"type", c_type(desc.weight_type)},
+                           {"bits", std::to_string(8 * dtype_bytes(desc.weight_type))},
+                           {"plain", plain.initializer()},
+                           {"plain_rank", std::to_string(plain.extents.size())},
+                           {"packed", packed.initializer()},
+                           {"packed_rank", std::to_string(packed.extents.size())},
+                           {"pack", upper_case(fmt::format("{}_{}_pack", model.name, kernel.id))}};
+    return fill_in(R"(static inline int @name@_@id@_pack(const @type@ *filter, @type@ *packed) {
+    const int64_t filter_dims[] = @plain@;
+    const int64_t packed_dims[] = @packed@;
+    @name@_internal_tensor from, to;
+    if (filter == NULL)
+        return @name@_error_filter;
+    if (packed == NULL)
+        return @name@_error_output;
+    if ((uintptr_t)packed % @NAME@_FILTER_ALIGNMENT != 0)
+        return @name@_error_alignment;
+    return @pack@(@name@_internal_bind(&from, filter, @bits@, @plain_rank@, filter_dims),
+        @name@_internal_bind(&to, packed, @bits@, @packed_rank@, packed_dims));
+}
+
+)",
+                   blanks);
+}
+
+/// "float [n][h][w][64]": shapes with the member's name where an extent is open.
+std::string shape_comment(const ConvDesc &desc, const TensorSpec &spec) {
+    if (spec.role == TensorRole::Filter)
+        return "packed from [co][ci / groups][kernel...] = " + shape_text(filter_shape(desc));
+    if (spec.role == TensorRole::Bias)
+        return shape_text(spec.shape);
+    const Layout layout = spec.role == TensorRole::Input ? desc.in_layout : desc.out_layout;
+    std::vector<std::string> names = axis_names(desc.rank);
+    if (spec.role != TensorRole::Input) {
+        for (std::string &name : names)
+            name = "o" + name;
+    }
+    names.insert(layout == Layout::ChannelsLast ? names.end() : names.begin(), "c");
+    names.insert(names.begin(), "n");
+    std::string text;
+    for (size_t i = 0; i < names.size(); i++)
+        text += fmt::format("[{}]", spec.shape[i] > 0 ? std::to_string(spec.shape[i]) : names[i]);
+    return text;
+}
+
+/// The layer's comment: what it computes and how its tensors lie. A name cannot end the comment.
+std::string layer_comment(const Model &model, const LayerEntry &layer) {
+    const KernelEntry &kernel = model.kernels[layer.kernel];
+    std::string name = layer.name;
+    for (size_t at = name.find("*/"); at != std::string::npos; at = name.find("*/", at))
+        name.replace(at, 2, "* /");
+    for (size_t at = name.find("/*"); at != std::string::npos; at = name.find("/*", at))
+        name.replace(at, 2, "/ *");
+    std::replace_if(
+        name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == '\\'; }, ' ');
+    std::string text = fmt::format("/* Layer {}: {}\n", name, kernel.desc.key());
+    for (const TensorSpec &spec : tensor_specs(kernel.desc, kernel.plans[0].packing)) {
+        if (is_passed(model, spec.name))
+            text += fmt::format(" *   {:8} {} {}\n", spec.name, c_type(spec.dtype),
+                                shape_comment(kernel.desc, spec));
+    }
+    return text + " */\n";
+}
+
+/// Sizes a caller allocates by.
+std::string layer_macros(const Model &model, const LayerEntry &layer) {
+    const ConvDesc &desc = model.kernels[layer.kernel].desc;
+    const std::string prefix = upper_case(fmt::format("{}_{}", model.name, layer.id));
+    std::string text = fmt::format("#define {}_KEY \"{}\"\n", prefix, desc.key());
+    if (passes_weights(model)) {
+        const std::string block = prefix + "_CO_BLOCK";
+        text += fmt::format("#define {}_FILTER_ELEMENTS ((size_t)(({} + {} - 1) / {} * {}) * {})\n", prefix,
+                            desc.co, block, block, block,
+                            int64_t(desc.ci / desc.groups) * spatial_product(desc.kernel, desc.rank));
+    }
+    const std::vector<std::string> names = axis_names(desc.rank);
+    for (int axis = 0; axis < desc.rank; axis++) {
+        if (desc.in[axis] == 0)
+            text += fmt::format("#define {}_OUT_{}({}) ({})\n", prefix, upper_case(names[axis]), names[axis],
+                                out_extent(desc, axis, "(" + names[axis] + ")"));
+    }
+    if (desc.is_open())
+        return text + "\n";
+    const auto elements = [](const std::vector<int64_t> &shape) {
+        int64_t product = 1;
+        for (const int64_t extent : shape)
+            product *= extent;
+        return product;
+    };
+    text += fmt::format("#define {}_INPUT_ELEMENTS {}\n", prefix, elements(input_shape(desc)));
+    return text + fmt::format("#define {}_OUTPUT_ELEMENTS {}\n\n", prefix, elements(output_shape(desc)));
+}
+
+/// A layer with its own baked values: forwards to its kernel.
+std::string baked_layer(const Model &model, const LayerEntry &layer) {
+    const KernelEntry &kernel = model.kernels[layer.kernel];
+    std::string text = args_struct(model, kernel, layer.id, false);
+    std::string assignments;
+    for (const CTensor &tensor : kernel_tensors(model, kernel)) {
+        std::string value = "args->" + tensor.name;
+        if (!is_passed(model, tensor.name)) {
+            value = tensor.name == "filter" ? filter_symbol(model, layer) : bias_symbol(model, layer);
+            text += fmt::format("extern const {} {}[];\n", tensor.type, value);
+        }
+        assignments += fmt::format("    all.{} = {};\n", tensor.name, value);
+    }
+    for (const std::string &size : open_sizes(kernel.desc))
+        assignments += fmt::format("    all.{0} = args->{0};\n", size);
+    const Blanks blanks = {
+        {"name", model.name}, {"id", layer.id}, {"kernel", kernel.id}, {"assignments", assignments}};
+    return text + fill_in(R"(static inline int @name@_@id@(const @name@_@id@_args *args) {
+    @name@_internal_@kernel@_args all;
+    if (args == NULL)
+        return @name@_error_args;
+@assignments@    return @name@_internal_@kernel@(&all);
+}
+
+)",
+                          blanks);
+}
+
+/// A layer that takes its weights and is not the first of its kernel: the same function by another name.
+std::string alias_layer(const Model &model, const LayerEntry &layer) {
+    const KernelEntry &kernel = model.kernels[layer.kernel];
+    const Blanks blanks = {{"name", model.name},
+                           {"id", layer.id},
+                           {"kernel", kernel.id},
+                           {"type", c_type(kernel.desc.weight_type)}};
+    return fill_in(R"(typedef @name@_@kernel@_args @name@_@id@_args;
+
+static inline int @name@_@id@(const @name@_@id@_args *args) { return @name@_@kernel@(args); }
+
+static inline int @name@_@id@_pack(const @type@ *filter, @type@ *packed) {
+    return @name@_@kernel@_pack(filter, packed);
+}
+
+)",
+                   blanks);
+}
+
+} // namespace
+
+std::string c_kernel(const Model &model, const KernelEntry &kernel) {
+    if (passes_weights(model))
+        return ""; // its first layer is the kernel
+    const std::string id = "internal_" + kernel.id;
+    return "\n" + args_struct(model, kernel, id, true) + kernel_function(model, kernel, id);
+}
+
+std::string c_layer(const Model &model, const LayerEntry &layer) {
+    const KernelEntry &kernel = model.kernels[layer.kernel];
+    const std::string head = "\n" + layer_comment(model, layer) + layer_macros(model, layer);
+    if (!passes_weights(model))
+        return head + baked_layer(model, layer);
+    if (layer.id != kernel.id)
+        return head + alias_layer(model, layer);
+    return head + args_struct(model, kernel, layer.id, true) + kernel_function(model, kernel, layer.id) +
+           pack_function(model, kernel);
+}
+
+} // namespace convsmith::library

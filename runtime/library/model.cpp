@@ -1,0 +1,233 @@
+// Decides a library's contents (see model.h): nothing is written or compiled here, so every user mistake
+// shows before any work.
+#include "runtime/library/model.h"
+
+#include "generators/conv_shape.h"
+#include "generators/error.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+namespace convsmith::library {
+
+namespace {
+
+[[noreturn]] void bad_argument(const std::string &message) {
+    throw Error(ErrorCode::BadArgument, message);
+}
+
+void check_name(const std::string &name) {
+    constexpr size_t kMaxName = 64;
+    bool ok =
+        !name.empty() && name.size() <= kMaxName && std::isalpha(static_cast<unsigned char>(name[0])) != 0;
+    for (const char c : name)
+        ok = ok && (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_');
+    if (!ok)
+        bad_argument(
+            fmt::format("library name: got '{}', want a C identifier of 1 to {} characters that starts "
+                        "with a letter",
+                        name, kMaxName));
+    if (name == "convsmith_runtime")
+        bad_argument("library name: 'convsmith_runtime' is the name of the runtime library; choose another");
+}
+
+int feature_count(const Target &target) {
+    return static_cast<int>(std::count(target.halide.begin(), target.halide.end(), '-'));
+}
+
+void check_target(const Target &target) {
+    const std::string platform = target.platform();
+    if (platform != "x86-64-linux" && platform != "arm-64-linux")
+        throw Error(
+            ErrorCode::Unsupported,
+            fmt::format("target {}: platform is {}, libraries are written for x86-64-linux and arm-64-linux",
+                        target.name, platform));
+    for (const char *feature : {"cuda", "opencl"}) {
+        if ((target.halide + "-").find(fmt::format("-{}-", feature)) != std::string::npos)
+            throw Error(
+                ErrorCode::Unsupported,
+                fmt::format("target {}: libraries cannot have the feature '{}'", target.halide, feature));
+    }
+}
+
+/// The plainest class of a platform: the table lists worse before better.
+Target baseline(const std::string &platform) {
+    for (const Target &target : target_table()) {
+        if (target.platform() == platform)
+            return target;
+    }
+    return parse_target(platform);
+}
+
+std::vector<Platform> group_targets(const LibraryOptions &options) {
+    if (options.targets.empty())
+        bad_argument("library targets: got none, want at least one");
+    std::vector<Platform> platforms;
+    const auto add = [&](const Target &target) {
+        const std::string name = target.platform();
+        auto at = std::find_if(platforms.begin(), platforms.end(),
+                               [&](const Platform &p) { return p.name == name; });
+        if (at == platforms.end())
+            at = platforms.insert(platforms.end(), Platform{name, {}});
+        if (std::find(at->members.begin(), at->members.end(), target) == at->members.end())
+            at->members.push_back(target);
+    };
+    for (const Target &target : options.targets) {
+        check_target(target);
+        add(target);
+    }
+    for (Platform &platform : platforms) { // of one platform only, so `add` leaves the vector's size alone
+        if (options.add_baseline)
+            add(baseline(platform.name));
+        std::stable_sort(
+            platform.members.begin(), platform.members.end(),
+            [](const Target &a, const Target &b) { return feature_count(a) > feature_count(b); });
+    }
+    return platforms;
+}
+
+/// Gives every layer a C identifier such that no two generated names agree, not even as upper-case macros.
+class IdentifierPool {
+public:
+    IdentifierPool() {
+        for (const char *word : {"buffer", "dim", "set_num_threads", "platform", "filter_alignment"})
+            taken_.insert(word);
+    }
+
+    std::string unique(const std::string &name) {
+        std::string base;
+        for (const char c : name)
+            base += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+        constexpr size_t kMaxId = 160; // with library name and suffixes still a file name
+        base.resize(std::min(base.size(), kMaxId));
+        if (base.empty() || is_reserved(lower_case(base)))
+            base = "layer_" + base;
+        std::string id = base;
+        for (int i = 2; !take(id); i++)
+            id = fmt::format("{}_{}", base, i);
+        return id;
+    }
+
+private:
+    static std::string lower_case(std::string text) {
+        for (char &c : text)
+            c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        return text;
+    }
+
+    /// Beginnings of names that the header has for itself: error codes, helpers, packing kernels.
+    static bool is_reserved(const std::string &lower) {
+        return lower.rfind("error", 0) == 0 || lower.rfind("internal", 0) == 0 || lower.rfind("pack", 0) == 0;
+    }
+
+    bool take(const std::string &id) {
+        const std::string lower = lower_case(id);
+        std::vector<std::string> names = {lower};
+        for (const char *suffix : {"_args", "_pack", "_kernel", "_filter", "_bias", "_co_block"})
+            names.push_back(lower + suffix);
+        for (const std::string &name : names) {
+            if (taken_.count(name) != 0)
+                return false;
+        }
+        taken_.insert(names.begin(), names.end());
+        return true;
+    }
+
+    std::set<std::string> taken_;
+};
+
+/// Plans a problem for every class of a platform; the best class chooses the packing, the others follow.
+PlatformPlan plan_platform(const ConvDesc &desc, const Platform &platform, PlanRequest request) {
+    PlatformPlan plan;
+    for (const Target &target : platform.members) {
+        plan.members.push_back(make_plan(desc, target, request));
+        if (plan.members.size() == 1) {
+            plan.packing = plan.members[0].plan.packing(desc);
+            request.co_block = plan.packing.co_block;
+            // A schedule or its numbers fixed by the caller are for the best class; the others have their
+            // own.
+            request.schedule.clear();
+            request.params.clear();
+        }
+        if (!(plan.members.back().plan.packing(desc) == plan.packing))
+            throw Error(ErrorCode::Internal, fmt::format("plan of {} for {} does not keep co_block {}",
+                                                         desc.key(), target.name, plan.packing.co_block));
+    }
+    return plan;
+}
+
+void check_weights(const Layer &layer) {
+    const auto check = [&](const Tensor *tensor, const char *what, DType type,
+                           const std::vector<int64_t> &shape) {
+        if (tensor == nullptr)
+            bad_argument(
+                fmt::format("layer {}: {} is missing; baked weights need a model with trained values "
+                            "(.onnx), use passed weights instead",
+                            layer.name, what));
+        if (tensor->dtype() != type || tensor->shape() != shape)
+            bad_argument(fmt::format("layer {}: {} is {}, want {} {}", layer.name, what,
+                                     describe(tensor->view()), dtype_name(type), shape_text(shape)));
+    };
+    const ConvDesc &desc = layer.desc;
+    check(layer.filter.get(), "filter", desc.weight_type, filter_shape(desc));
+    if (desc.has_operand(Operand::Bias))
+        check(layer.bias.get(), "bias", desc.acc_type, {desc.co});
+}
+
+} // namespace
+
+Model plan_library(const std::vector<Layer> &layers, const LibraryOptions &options) {
+    check_name(options.name);
+    if (layers.empty())
+        bad_argument("library layers: got none, want at least one convolution");
+    Model model;
+    model.name = options.name;
+    model.weights = options.weights;
+    model.platforms = group_targets(options);
+
+    IdentifierPool pool;
+    std::map<std::string, size_t> kernel_of_key;
+    for (const Layer &layer : layers) {
+        layer.desc.validate();
+        LayerEntry entry;
+        entry.name = layer.name;
+        entry.id = pool.unique(layer.name);
+        if (options.weights == WeightMode::Baked) {
+            check_weights(layer);
+            entry.filter = layer.filter;
+            if (layer.desc.has_operand(Operand::Bias))
+                entry.bias = layer.bias;
+        }
+        const auto [at, is_new] = kernel_of_key.emplace(layer.desc.key(), model.kernels.size());
+        entry.kernel = at->second;
+        if (is_new) {
+            KernelEntry kernel{layer.desc, entry.id, {}};
+            for (const Platform &platform : model.platforms)
+                kernel.plans.push_back(plan_platform(layer.desc, platform, options.request));
+            model.kernels.push_back(std::move(kernel));
+        }
+        model.layers.push_back(std::move(entry));
+    }
+    return model;
+}
+
+std::string kernel_symbol(const Model &model, const KernelEntry &kernel) {
+    return fmt::format("{}_{}_kernel", model.name, kernel.id);
+}
+
+std::string pack_symbol(const Model &model, DType type, const Packing &packing) {
+    return fmt::format("{}_pack_{}_co{}", model.name, dtype_name(type), packing.co_block);
+}
+
+std::string filter_symbol(const Model &model, const LayerEntry &layer) {
+    return fmt::format("{}_{}_filter", model.name, layer.id);
+}
+
+std::string bias_symbol(const Model &model, const LayerEntry &layer) {
+    return fmt::format("{}_{}_bias", model.name, layer.id);
+}
+
+} // namespace convsmith::library

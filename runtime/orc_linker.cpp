@@ -1,0 +1,246 @@
+// Linking with LLVM ORC (see orc_linker.h). Every kernel has a JITDylib of its own, so that it can be
+// unloaded alone; all see the JITDylib of the one Halide runtime, which sees the symbols of the process
+// (libc, pthread).
+#include "runtime/orc_linker.h"
+
+#include "generators/halide_compat.h"
+#include "runtime/kernel.h"
+
+#include <llvm/ADT/SmallVector.h>
+#include <llvm/Config/llvm-config.h>
+#include <llvm/ExecutionEngine/Orc/ExecutionUtils.h>
+#include <llvm/ExecutionEngine/Orc/LLJIT.h>
+#include <llvm/IR/LLVMContext.h>
+#include <llvm/IR/Module.h>
+#include <llvm/Support/MemoryBuffer.h>
+#include <llvm/Support/TargetSelect.h>
+#include <llvm/Support/raw_ostream.h>
+
+#include <Halide.h>
+#include <algorithm>
+#include <mutex>
+#include <sched.h>
+
+#ifdef __SANITIZE_THREAD__
+/// The Halide runtime hands over the mutexes of its waiting threads by atomics in uninstrumented code, so
+/// that ThreadSanitizer sees their initialisation race with their first lock. No mutex of ours is made at run
+/// time.
+extern "C" __attribute__((weak)) const char *__tsan_default_suppressions() {
+    return "race:pthread_mutex_init\n";
+}
+#endif
+
+#ifdef __SANITIZE_ADDRESS__
+/// Halide's expressions count references, and a buffer whose stride depends on its own extent refers to
+/// itself.
+extern "C" __attribute__((weak)) const char *__lsan_default_suppressions() {
+    return "leak:libHalide\n";
+}
+#endif
+
+namespace convsmith {
+
+namespace {
+
+[[noreturn]] void link_error(llvm::Error error) {
+    throw Error(ErrorCode::Compile, "linking a kernel: " + llvm::toString(std::move(error)));
+}
+
+void check(llvm::Error error) {
+    if (error)
+        link_error(std::move(error));
+}
+
+template<typename T>
+T check(llvm::Expected<T> result) {
+    if (!result)
+        link_error(result.takeError());
+    return std::move(*result);
+}
+
+/// What a kernel last reported on this thread, for LinkedKernel::call.
+std::string &reported_error() {
+    thread_local std::string message;
+    return message;
+}
+
+void record_error(void *, const char *message) {
+    reported_error() = message ? message : "";
+}
+
+void discard_print(void *, const char *) {}
+
+int available_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof(set), &set) != 0)
+        return 1;
+    return std::max(1, CPU_COUNT(&set));
+}
+
+/// The process's LLJIT with the Halide runtime in it. Never destroyed: the runtime's worker threads and
+/// kernels with static lifetime use its code until the process ends.
+class Linker {
+public:
+    static Linker &instance() {
+        static Linker &linker = *new Linker;
+        return linker;
+    }
+
+    struct Linked {
+        llvm::orc::JITDylib *dylib;
+        LinkedKernel::Entry entry;
+    };
+
+    Linked link(const std::string &object, const std::string &symbol,
+                const std::function<std::string()> &runtime_object);
+    void unlink(llvm::orc::JITDylib &dylib);
+    void set_threads(int threads);
+
+private:
+    void load_runtime(const std::string &object);
+    llvm::orc::JITDylib &new_dylib(const std::string &name);
+    void add_object(llvm::orc::JITDylib &dylib, const std::string &object);
+    template<typename Function>
+    Function lookup(llvm::orc::JITDylib &dylib, const std::string &symbol);
+
+    std::mutex mutex_; ///< guards all below; linking takes milliseconds
+    std::unique_ptr<llvm::orc::LLJIT> jit_;
+    llvm::orc::JITDylib *runtime_ = nullptr;
+    int (*set_num_threads_)(int) = nullptr;
+    int threads_ = 0;
+    int64_t linked_ = 0; ///< makes JITDylib names unique
+};
+
+/// Bare: LLJIT's own dylibs may see the process first, and a Halide runtime linked into the host program with
+/// it.
+llvm::orc::JITDylib &Linker::new_dylib(const std::string &name) {
+    return jit_->getExecutionSession().createBareJITDylib(name + "_" + std::to_string(linked_++));
+}
+
+void Linker::add_object(llvm::orc::JITDylib &dylib, const std::string &object) {
+    check(jit_->addObjectFile(dylib, llvm::MemoryBuffer::getMemBufferCopy(object, "kernel")));
+}
+
+template<typename Function>
+Function Linker::lookup(llvm::orc::JITDylib &dylib, const std::string &symbol) {
+    const auto address = check(jit_->lookup(dylib, symbol));
+#if LLVM_VERSION_MAJOR >= 15
+    return address.template toPtr<Function>();
+#else
+    return reinterpret_cast<Function>(static_cast<uintptr_t>(address.getAddress()));
+#endif
+}
+
+void Linker::load_runtime(const std::string &object) {
+    if (!jit_) {
+        llvm::InitializeNativeTarget();
+        llvm::InitializeNativeTargetAsmPrinter();
+        jit_ = check(llvm::orc::LLJITBuilder().create());
+    }
+    const char prefix = jit_->getDataLayout().getGlobalPrefix();
+    auto process = check(llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(prefix));
+    llvm::orc::JITDylib &dylib = new_dylib("halide_runtime");
+    dylib.addGenerator(std::move(process));
+    add_object(dylib, object);
+    using SetErrorHandler = halide_error_handler_t (*)(halide_error_handler_t);
+    using SetPrint = halide_print_t (*)(halide_print_t);
+    lookup<SetErrorHandler>(dylib, "halide_set_error_handler")(record_error);
+    lookup<SetPrint>(dylib, "halide_set_custom_print")(discard_print);
+    set_num_threads_ = lookup<int (*)(int)>(dylib, "halide_set_num_threads");
+    set_num_threads_(threads_ > 0 ? threads_ : available_cores());
+    runtime_ = &dylib;
+}
+
+Linker::Linked Linker::link(const std::string &object, const std::string &symbol,
+                            const std::function<std::string()> &runtime_object) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!runtime_)
+        load_runtime(runtime_object());
+    llvm::orc::JITDylib &dylib = new_dylib(symbol);
+    dylib.addToLinkOrder(*runtime_);
+    try {
+        add_object(dylib, object);
+        return {&dylib, lookup<LinkedKernel::Entry>(dylib, symbol + "_argv")};
+    } catch (...) {
+        llvm::consumeError(jit_->getExecutionSession().removeJITDylib(dylib));
+        throw;
+    }
+}
+
+void Linker::unlink(llvm::orc::JITDylib &dylib) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    llvm::consumeError(jit_->getExecutionSession().removeJITDylib(dylib));
+}
+
+void Linker::set_threads(int threads) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    threads_ = threads;
+    if (set_num_threads_)
+        set_num_threads_(threads_ > 0 ? threads_ : available_cores());
+}
+
+class OrcKernel : public LinkedKernel {
+public:
+    explicit OrcKernel(const Linker::Linked &linked) : dylib_(linked.dylib) { entry_ = linked.entry; }
+    ~OrcKernel() override { Linker::instance().unlink(*dylib_); }
+    OrcKernel(const OrcKernel &) = delete;
+    OrcKernel &operator=(const OrcKernel &) = delete;
+
+private:
+    llvm::orc::JITDylib *dylib_;
+};
+
+std::mutex &compile_mutex() {
+    static std::mutex mutex;
+    return mutex;
+}
+
+} // namespace
+
+std::string compile_object(const Halide::Module &module) {
+    prepare_halide();
+    try {
+        const std::lock_guard<std::mutex> lock(compile_mutex());
+        llvm::LLVMContext context;
+        const std::unique_ptr<llvm::Module> code = Halide::compile_module_to_llvm_module(module, context);
+        llvm::SmallVector<char, 0> object;
+        llvm::raw_svector_ostream stream(object);
+        Halide::compile_llvm_module_to_object(*code, stream);
+        return std::string(object.begin(), object.end());
+    } catch (const Halide::Error &error) {
+        throw Error(ErrorCode::Compile, "compiling " + module.name() + ": " + error.what());
+    }
+}
+
+std::string compile_runtime_object(const std::string &platform) {
+    prepare_halide();
+    return compile_object(Halide::Module("halide_runtime", Halide::Target(platform)));
+}
+
+void LinkedKernel::call(void **buffers) const {
+    const int code = entry_(buffers);
+    if (code == 0)
+        return;
+    // An error inside a parallel loop is reported on the thread that met it, so there may be no text here.
+    std::string message = std::move(reported_error());
+    reported_error().clear();
+    if (message.empty())
+        message = "Halide error " + std::to_string(code);
+    throw Error(ErrorCode::Internal, "running a kernel: " + message);
+}
+
+std::shared_ptr<const LinkedKernel> link_kernel(const std::string &object, const std::string &symbol,
+                                                const std::function<std::string()> &runtime_object) {
+    return std::make_shared<const OrcKernel>(Linker::instance().link(object, symbol, runtime_object));
+}
+
+void set_num_threads(int threads) {
+    if (threads < 0) {
+        throw Error(ErrorCode::BadArgument, "set_num_threads: threads is " + std::to_string(threads) +
+                                                ", want 0 (every core) or more");
+    }
+    Linker::instance().set_threads(threads);
+}
+
+} // namespace convsmith

@@ -1,0 +1,42 @@
+// Object code in this process: compiles Halide modules to objects in memory and links them with LLVM ORC.
+// Internal to runtime; its .cpp is the only file that sees ORC. Before it: lower.h; after it: object_store.h.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace Halide {
+class Module;
+}
+
+namespace convsmith {
+
+/// The object code of `module`. Halide compiles one module at a time: concurrent callers wait.
+/// Throws Error(Compile) with Halide's message.
+std::string compile_object(const Halide::Module &module);
+
+/// The object code of the Halide runtime for a platform ("x86-64-linux"), which kernels are linked against.
+std::string compile_runtime_object(const std::string &platform);
+
+/// A kernel linked into this process. Its code is unloaded with the object; do not destroy it during a call.
+class LinkedKernel {
+public:
+    /// The tensors of a call as an array of halide_buffer_t pointers; returns 0 or Halide's error code.
+    using Entry = int (*)(void **);
+
+    virtual ~LinkedKernel() = default;
+
+    /// Calls the kernel. Throws Error(Internal) with Halide's message if the kernel reports an error.
+    void call(void **buffers) const;
+
+protected:
+    Entry entry_ = nullptr;
+};
+
+/// Links `object` and looks up `symbol`_argv. The process has one Halide runtime, linked first from the
+/// object that `runtime_object` returns. Throws Error(Compile) if the object does not link.
+std::shared_ptr<const LinkedKernel> link_kernel(const std::string &object, const std::string &symbol,
+                                                const std::function<std::string()> &runtime_object);
+
+} // namespace convsmith

@@ -1,0 +1,25 @@
+// Choice of the runner that fits a target.
+#include "runtime/runner.h"
+
+namespace convsmith {
+
+std::unique_ptr<Runner> make_runner(const Target &target, const JitOptions &options) {
+    switch (runner_for(target)) {
+    case RunnerKind::Native:
+        return make_native_runner(options);
+    case RunnerKind::QemuAarch64:
+        return make_qemu_aarch64_runner();
+    case RunnerKind::None:
+        break;
+    }
+    if (target.platform().rfind("arm-64", 0) == 0) {
+        throw Error(ErrorCode::Unsupported, "target " + target.halide +
+                                                ": this machine cannot run it; install qemu-user-static and "
+                                                "g++-aarch64-linux-gnu to emulate it");
+    }
+    throw Error(ErrorCode::Unsupported,
+                "target " + target.halide +
+                    ": this machine lacks its instructions and there is no emulator for it");
+}
+
+} // namespace convsmith
