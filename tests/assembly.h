@@ -1,0 +1,27 @@
+// Reads Halide's x86 assembly output: finds the hot loop of a kernel and what is in it. Used by the tests
+// that keep schedules from rotting (spills, integer vector arithmetic, extra broadcasts).
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace convsmith::testing {
+
+/// Instructions of one loop body, comments and directives removed.
+struct Loop {
+    std::vector<std::string> instructions;
+    bool has_frame_pointer = false; ///< %rbp is the frame of the loop's function, not just a register
+
+    /// Instructions whose mnemonic starts with `mnemonic`.
+    int count(const std::string &mnemonic) const;
+
+    /// Instructions that touch the stack: a spill or a reload.
+    int stack_accesses() const;
+
+    std::string text() const;
+};
+
+/// The innermost loop (a block that jumps back to its own label) with the most FMAs per instruction.
+Loop hot_loop(const std::string &assembly);
+
+} // namespace convsmith::testing

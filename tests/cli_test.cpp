@@ -1,0 +1,244 @@
+// The `convsmith` program from outside: exit codes, what goes to which stream, JSON files, and that failures
+// leave nothing behind. What the subcommands compute is tested with the libraries they call.
+#include "tests/onnx_builder.h"
+#include "tests/temp_dir.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <sys/wait.h>
+
+namespace convsmith {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+std::string read(const fs::path &path) {
+    std::ostringstream text;
+    text << std::ifstream(path).rdbuf();
+    return text.str();
+}
+
+/// What one call of the program did.
+struct Outcome {
+    int exit_code = -1;
+    std::string out;
+    std::string err;
+};
+
+class Cli : public ::testing::Test {
+protected:
+    /// Runs `convsmith ARGUMENTS` in the test's directory; the arguments go through the shell.
+    Outcome run(const std::string &arguments) const {
+        const std::string command =
+            fmt::format("cd '{}/work' && '{}/bin/convsmith' > ../out 2> ../err < /dev/null {}", dir_.string(),
+                        CONVSMITH_BINARY_DIR, arguments);
+        const int status = std::system(command.c_str());
+        return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(dir_.path() / "out"),
+                read(dir_.path() / "err")};
+    }
+
+    void SetUp() override { fs::create_directory(work()); }
+
+    fs::path work() const { return dir_.path() / "work"; }
+
+    std::vector<std::string> files() const {
+        std::vector<std::string> names;
+        for (const fs::directory_entry &entry : fs::recursive_directory_iterator(work())) {
+            names.push_back(entry.path().lexically_relative(work()));
+        }
+        std::sort(names.begin(), names.end());
+        return names;
+    }
+
+    /// The call fails with `exit_code`, prints nothing but one line on standard error that has every part,
+    /// and leaves no file that was not there.
+    void expect_failure(const std::string &arguments, int exit_code,
+                        const std::vector<std::string> &parts) const {
+        SCOPED_TRACE(arguments);
+        const std::vector<std::string> before = files();
+        const Outcome outcome = run(arguments);
+        EXPECT_EQ(outcome.exit_code, exit_code);
+        EXPECT_EQ(outcome.err.rfind("convsmith: ", 0), 0u) << outcome.err;
+        EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+        for (const std::string &part : parts) {
+            EXPECT_NE(outcome.err.find(part), std::string::npos) << "no '" << part << "' in " << outcome.err;
+        }
+        EXPECT_EQ(files(), before);
+    }
+
+    /// x [open][2][open][open] -> Conv 3x3 -> Relu -> MaxPool.
+    void write_model(const std::string &name) const {
+        OnnxBuilder builder;
+        builder.input("x", {-1, 2, -1, -1}).weights("w", {4, 2, 3, 3}).output("y");
+        builder.node("Conv", {"x", "w"}, "c");
+        builder.node("Relu", {"c"}, "r");
+        OnnxBuilder::ints(builder.node("MaxPool", {"r"}, "y"), "kernel_shape", {2, 2});
+        builder.save(work() / name);
+    }
+
+    TempDir dir_;
+};
+
+TEST_F(Cli, HelpAndVersionSucceed) {
+    const Outcome version = run("--version");
+    EXPECT_EQ(version.exit_code, 0);
+    EXPECT_EQ(version.out.rfind("convsmith ", 0), 0u);
+    EXPECT_EQ(run("--help").exit_code, 0);
+    for (const char *subcommand : {"list", "explain", "build", "check", "bench", "import"}) {
+        const Outcome help = run(std::string(subcommand) + " --help");
+        EXPECT_EQ(help.exit_code, 0) << subcommand;
+        EXPECT_EQ(help.err, "") << subcommand;
+        EXPECT_NE(help.out.find("Examples:"), std::string::npos) << subcommand;
+        EXPECT_NE(help.out.find(std::string("convsmith ") + subcommand), std::string::npos) << subcommand;
+    }
+}
+
+TEST_F(Cli, UsageErrorsExitWithTwo) {
+    expect_failure("", 2, {"subcommand"});
+    expect_failure("frobnicate", 2, {"frobnicate"});
+    expect_failure("explain", 2, {"SPEC"});
+    expect_failure("explain --no-such-option conv_ci8_i8_co8_k3", 2, {"--no-such-option"});
+    expect_failure("list colours", 2, {"colours", "epilogues"});
+    expect_failure("import model.onnx", 2, {"--output"});
+}
+
+TEST_F(Cli, MalformedSpecsExitWithTwo) {
+    expect_failure("explain conv_ci8_i8x8_co8_q3", 2, {"q3"});
+    expect_failure("explain conv_ci8_i8x8_co8_k3x3_g3", 2, {"groups"});
+    expect_failure("explain conv_ci8_i2x2_co8_k5x5", 2, {"kernel"});
+    expect_failure("explain conv_n4096_ci512_i512x512_co8_k1", 2, {"2^31"});
+    expect_failure("explain layers.txt", 2, {"layers.txt", ".json", ".onnx"});
+    std::ofstream(work() / "bad.json")
+        << R"({"layers": [{"name": "a", "ic": 1, "oc": 1, "iw": "x", "k": [1]}]})";
+    expect_failure("explain bad.json", 2, {"bad.json", "'a'", "'iw'"});
+    std::ofstream(work() / "cut.json") << R"({"layers": [{"na)";
+    expect_failure("explain cut.json", 2, {"cut.json", "JSON"});
+}
+
+TEST_F(Cli, MissingFilesExitWithOne) {
+    expect_failure("explain absent.json", 1, {"absent.json", "No such file"});
+    expect_failure("explain absent.onnx", 1, {"absent.onnx", "No such file"});
+    expect_failure("import absent.onnx -o out.json", 1, {"absent.onnx"});
+    fs::create_directory(work() / "folder.onnx");
+    expect_failure("import folder.onnx -o out.json", 1, {"folder.onnx", "directory"});
+}
+
+TEST_F(Cli, UnknownTargetsAndSchedulesExitWithTwo) {
+    const std::string key = " conv_ci8_i8x8_co8_k3";
+    expect_failure("explain --target z80" + key, 2, {"z80", "arm_neon"});
+    expect_failure("check --target z80" + key, 2, {"z80"});
+    expect_failure("bench --target z80" + key, 2, {"z80"});
+    expect_failure("build --target host,z80 -o out --name x" + key, 2, {"z80"});
+    expect_failure("explain --schedule fastest" + key, 2, {"fastest", "generic"});
+    expect_failure("explain --param tile_p" + key, 2, {"tile_p", "NAME=N"});
+}
+
+TEST_F(Cli, UnwritableOutputsExitWithOneAndLeaveNothing) {
+    write_model("m.onnx");
+    expect_failure("import m.onnx --shape x=1,2,8,8 -o no/such/out.json", 1, {"no/such/out.json"});
+    const Outcome outcome = run("list targets --json no/such.json");
+    EXPECT_EQ(outcome.exit_code, 1);
+    EXPECT_NE(outcome.err.find("no/such.json"), std::string::npos);
+    EXPECT_EQ(files(), (std::vector<std::string>{"m.onnx"}));
+    expect_failure("list targets > /dev/full", 1, {"standard output"});
+}
+
+TEST_F(Cli, BrokenModelsAreRefused) {
+    write_model("m.onnx");
+    const std::string bytes = read(work() / "m.onnx");
+    std::ofstream(work() / "cut.onnx") << bytes.substr(0, bytes.size() / 2);
+    std::ofstream(work() / "text.onnx") << "not a model";
+    expect_failure("import cut.onnx -o out.json", 2, {"cut.onnx", "truncated"});
+    expect_failure("import text.onnx -o out.json", 2, {"text.onnx", "no ONNX model"});
+    expect_failure("import m.onnx -o out.json", 2, {"'x'", "--shape x="});
+    expect_failure("import m.onnx -o out.json --shape x=1,2,8", 2, {"'x'", "[1, 2, 8]"});
+    expect_failure("import m.onnx -o out.json --shape x", 2, {"--shape", "NAME=N,C,..."});
+    expect_failure("import m.onnx -o out.json --shape x=1,2,a,8", 2, {"'a'", "positive integer"});
+    expect_failure("import m.onnx -o out.json --shape x=1,2,8,8 --shape x=1,2,9,9", 2, {"'x'", "twice"});
+}
+
+TEST_F(Cli, ImportWritesALayerListThatIsASpec) {
+    write_model("m.onnx");
+    const Outcome imported = run("import m.onnx --shape x=1,2,8,8 -o layers.json --json summary.json");
+    EXPECT_EQ(imported.exit_code, 0) << imported.err;
+    EXPECT_EQ(imported.err, "");
+    EXPECT_NE(imported.out.find("1 convolutions"), std::string::npos) << imported.out;
+    EXPECT_NE(imported.out.find("MaxPool"), std::string::npos) << imported.out;
+    const json list = json::parse(read(work() / "layers.json"));
+    EXPECT_EQ(list["layers"][0]["key"],
+              "conv_n1_ci2_i8x8_co4_k3x3_s1x1_p0x0x0x0_d1x1_g1_f32_nchw_zeros_relu");
+    EXPECT_EQ(list["skipped"][0]["op"], "MaxPool");
+    EXPECT_EQ(json::parse(read(work() / "summary.json"))["skipped"], list["skipped"]);
+    const Outcome explained = run("explain layers.json --target arm_neon --json plans.json");
+    EXPECT_EQ(explained.exit_code, 0) << explained.err;
+    const json plans = json::parse(read(work() / "plans.json"));
+    EXPECT_EQ(plans["layers"][0]["key"], list["layers"][0]["key"]);
+    EXPECT_EQ(plans["skipped"][0]["op"], "MaxPool");
+}
+
+TEST_F(Cli, ExplainStatesTheProblemAndThePlan) {
+    const std::string key = "conv_n1_ci64_i56x56_co64_k3x3_s1x1_p1x1x1x1_d1x1_g1_f32_nhwc_zeros_bias_relu";
+    const Outcome outcome =
+        run("explain conv_ci64_i56x56_co64_k3_p1_bias_relu --target arm_neon --schedule generic "
+            "--json e.json");
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    const json layer = json::parse(read(work() / "e.json"))["layers"][0];
+    EXPECT_EQ(layer["key"], key);
+    EXPECT_EQ(layer["macs"], 115605504);
+    EXPECT_EQ(layer["parameters"], 36928);
+    EXPECT_EQ(layer["bytes"], 4 * (2 * 56 * 56 * 64 + 36928));
+    EXPECT_EQ(layer["output"], (std::vector<int>{1, 56, 56, 64}));
+    EXPECT_EQ(layer["schedule"], "generic");
+    EXPECT_EQ(layer["source"], "explicit");
+    EXPECT_FALSE(layer["fallback"].get<bool>());
+    for (const std::string &part : {key, std::string("115605504"), layer["plan"].get<std::string>()}) {
+        EXPECT_NE(outcome.out.find(part), std::string::npos) << part;
+    }
+}
+
+TEST_F(Cli, ExplainSaysThatAFallbackIsOneAndWhy) {
+    // Nothing is tuned for AArch64 but the generic schedule takes everything.
+    const Outcome outcome = run("explain conv_ci8_i8x8_co8_k3 --target arm_neon --json e.json");
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    const json layer = json::parse(read(work() / "e.json"))["layers"][0];
+    EXPECT_TRUE(layer["fallback"].get<bool>());
+    EXPECT_NE(outcome.out.find("fallback"), std::string::npos);
+    ASSERT_FALSE(layer["rejected"].empty());
+    EXPECT_NE(outcome.out.find(layer["rejected"][0]["reason"].get<std::string>()), std::string::npos);
+}
+
+TEST_F(Cli, ExplainOnThisMachineGivesARoofline) {
+    const Outcome outcome = run("explain conv_ci64_i56x56_co64_k3_p1 conv_n0_ci4_i0_co4_k3 --json e.json");
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    const json result = json::parse(read(work() / "e.json"));
+    EXPECT_GT(result["machine"]["peak_gflops"], 0.1);
+    EXPECT_GT(result["layers"][0]["roofline"]["compute_ns"], 0);
+    EXPECT_GT(result["layers"][0]["roofline"]["memory_ns"], 0);
+    EXPECT_FALSE(result["layers"][1].contains("roofline")); // its sizes are open
+}
+
+TEST_F(Cli, ListShowsEveryTable) {
+    const std::vector<std::pair<std::string, std::string>> tables = {{"variants", "direct"},
+                                                                     {"targets", "arm_neon"},
+                                                                     {"schedules", "generic"},
+                                                                     {"epilogues", "hard_swish"}};
+    for (const auto &[table, row] : tables) {
+        const Outcome outcome = run(fmt::format("list {0} --json {0}.json", table));
+        EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+        EXPECT_NE(outcome.out.find(row), std::string::npos) << outcome.out;
+        const json rows = json::parse(read(work() / (table + ".json")))[table];
+        const auto is_row = [name = row](const json &entry) { return entry["name"] == name; };
+        EXPECT_TRUE(std::any_of(rows.begin(), rows.end(), is_row)) << rows;
+    }
+}
+
+} // namespace
+} // namespace convsmith

@@ -1,0 +1,45 @@
+// What the descriptor's tests share: a sample problem and expectations about error messages.
+#pragma once
+
+#include "generators/conv_desc.h"
+#include "generators/error.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace convsmith {
+
+/// A 3x3 layer of ResNet-50 with bias and ReLU.
+inline ConvDesc resnet_layer() {
+    ConvDesc d;
+    d.ci = d.co = 64;
+    d.in = {56, 56};
+    d.kernel = {3, 3};
+    d.pad_begin = d.pad_end = {1, 1};
+    d.epilogue = {epilogue_stage("bias"), epilogue_stage("relu")};
+    return d;
+}
+
+/// The message of the Error that `action` throws; checks its code.
+inline std::string error_of(const std::function<void()> &action, ErrorCode code = ErrorCode::BadArgument) {
+    try {
+        action();
+    } catch (const Error &e) {
+        EXPECT_EQ(e.code(), code) << e.what();
+        return e.what();
+    }
+    ADD_FAILURE() << "no error was thrown";
+    return "";
+}
+
+/// `text` is one line and has every part.
+inline void expect_contains(const std::string &text, const std::vector<std::string> &parts) {
+    for (const std::string &part : parts)
+        EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in: " << text;
+    EXPECT_EQ(text.find('\n'), std::string::npos) << text;
+}
+
+} // namespace convsmith

@@ -1,0 +1,267 @@
+// Calls of a compiled kernel (runtime/kernel.h): weights packed, every bad tensor refused, open sizes
+// resolved, cheap, re-entrant, the same bits for any number of threads. Seeds are in each test.
+#include "tests/jit_support.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace convsmith {
+namespace {
+
+TEST(KernelPack, EveryFilterLayoutPacksToTheSameBytes) {
+    Jit jit(no_disk());
+    const ConvDesc desc = ConvDesc::parse("conv_ci6_i5x6_co10_k2x3_g2");
+    const auto kernel = jit.kernel(desc);
+    const int co = 10, ci = 3, ky = 2, kx = 3;
+    const Tensor oihw(DType::F32, {co, ci, ky, kx}), hwio(DType::F32, {ky, kx, ci, co}),
+        ohwi(DType::F32, {co, ky, kx, ci});
+    int value = 0;
+    for (int o = 0; o < co; o++) {
+        for (int i = 0; i < ci; i++) {
+            for (int y = 0; y < ky; y++) {
+                for (int x = 0; x < kx; x++, value++) {
+                    oihw.as<float>()[((o * ci + i) * ky + y) * kx + x] = static_cast<float>(value);
+                    hwio.as<float>()[((y * kx + x) * ci + i) * co + o] = static_cast<float>(value);
+                    ohwi.as<float>()[((o * ky + y) * kx + x) * ci + i] = static_cast<float>(value);
+                }
+            }
+        }
+    }
+    const PackedFilter want = kernel->pack(oihw.view(), FilterLayout::Oihw);
+    const std::vector<std::pair<const Tensor *, FilterLayout>> others = {{&hwio, FilterLayout::Hwio},
+                                                                         {&ohwi, FilterLayout::Ohwi}};
+    for (const auto &[tensor, layout] : others) {
+        const PackedFilter got = kernel->pack(tensor->view(), layout);
+        ASSERT_EQ(got.tensor().bytes(), want.tensor().bytes());
+        EXPECT_EQ(std::memcmp(got.tensor().data(), want.tensor().data(), want.tensor().bytes()), 0);
+    }
+    // packed[co_o][ky][kx][ci][co_i], zero beyond the last channel
+    const int block = want.packing().co_block;
+    for (int64_t i = 0; i < want.tensor().elements(); i++) {
+        const int64_t tap = i / block / ci % (ky * kx);
+        const int64_t o = i / block / ci / (ky * kx) * block + i % block;
+        const double expected = o < co ? ((o * ci + i / block % ci) * ky * kx + tap) : 0.0;
+        EXPECT_EQ(want.tensor().get(i), expected) << "element " << i;
+    }
+}
+
+/// One bad call: what is changed and words the message must have.
+struct BadCall {
+    const char *what;
+    std::function<void(ConvTensors &)> change;
+    const char *message;
+};
+
+TEST(KernelRun, EveryBadTensorIsNamed) {
+    Jit jit(no_disk());
+    const ConvDesc desc = ConvDesc::parse(kResidualKey);
+    const auto kernel = jit.kernel(desc);
+    const Problem problem = make_problem(desc, Fill::SmallIntegers, 5);
+    const PackedFilter filter = kernel->pack(problem.filter.view());
+    const Tensor output(DType::F32, output_shape(desc)), f64(DType::F64, input_shape(desc));
+    const BadCall calls[] = {
+        {"no input", [](auto &t) { t.input = {}; }, "input: has no data, want f32 [1][6][7][8]"},
+        {"no output", [](auto &t) { t.output = {}; }, "output: has no data, want f32 [1][6][7][8]"},
+        {"no bias", [](auto &t) { t.bias = {}; }, "bias: has no data, want f32 [8]"},
+        {"no residual", [](auto &t) { t.residual = {}; }, "residual: has no data, want f32 [1][6][7][8]"},
+        {"type", [&](auto &t) { t.input = f64.view(); }, "input: type is f64, want f32"},
+        {"rank", [](auto &t) { t.input.rank = 3; }, "input: has 3 dimensions, want 4: f32 [1][6][7][8]"},
+        {"batch", [](auto &t) { t.input.shape[0] = 2; }, "input: axis 0 (n) is 2, want 1"},
+        {"height", [](auto &t) { t.input.shape[1] = 5; }, "input: axis 1 (h) is 5, want 6"},
+        {"width", [](auto &t) { t.output.shape[2] = 6; }, "output: axis 2 (w) is 6, want 7"},
+        {"channels", [](auto &t) { t.residual.shape[3] = 9; }, "residual: axis 3 (c) is 9, want 8"},
+        {"bias", [](auto &t) { t.bias.shape[0] = 7; }, "bias: axis 0 (co) is 7, want 8"},
+        {"alignment", [](auto &t) { t.input.data = static_cast<char *>(t.input.data) + 1; },
+         "input: data is not aligned to its 4 byte elements"},
+        {"output = input", [](auto &t) { t.output.data = t.input.data; }, "output: overlaps input in memory"},
+        {"output = residual", [](auto &t) { t.output.data = static_cast<float *>(t.residual.data) + 335; },
+         "output: overlaps residual in memory"},
+        {"output = bias", [](auto &t) { t.bias.data = static_cast<float *>(t.output.data) + 3; },
+         "output: overlaps bias in memory"},
+        {"output = filter", [&](auto &t) { t.output.data = filter.tensor().data(); },
+         "output: overlaps filter in memory"},
+    };
+    for (const BadCall &call : calls) {
+        ConvTensors tensors = tensors_of(problem, output);
+        call.change(tensors);
+        EXPECT_EQ(error_of([&] { kernel->run(tensors, filter); }).find(call.message), 0u)
+            << call.what << ": " << error_of([&] { kernel->run(tensors, filter); });
+    }
+    for (int64_t i = 0; i < output.elements(); i++)
+        ASSERT_EQ(output.get(i), 0) << "a refused call wrote element " << i;
+    kernel->run(tensors_of(problem, output), filter);
+}
+
+TEST(KernelRun, TensorsTheDescriptorDoesNotHaveAreRefused) {
+    Jit jit(no_disk());
+    const ConvDesc desc = ConvDesc::parse("conv_ci3_i4x4_co4_k1x1");
+    const auto kernel = jit.kernel(desc);
+    const Problem problem = make_problem(desc, Fill::SmallIntegers, 6);
+    const PackedFilter filter = kernel->pack(problem.filter.view());
+    const Tensor output(DType::F32, output_shape(desc)), bias(DType::F32, {4});
+    ConvTensors tensors = tensors_of(problem, output);
+    tensors.bias = bias.view();
+    EXPECT_EQ(error_of([&] { kernel->run(tensors, filter); }).find("bias: given, but"), 0u);
+    tensors.bias = {};
+    tensors.residual = bias.view();
+    EXPECT_EQ(error_of([&] { kernel->run(tensors, filter); }).find("residual: given, but"), 0u);
+}
+
+TEST(KernelRun, WrongFiltersAreNamed) {
+    Jit jit(no_disk());
+    const ConvDesc desc = ConvDesc::parse("conv_ci3_i4x4_co4_k3x2");
+    const auto kernel = jit.kernel(desc);
+    const auto pack_error = [&](const Tensor &filter, FilterLayout layout) {
+        return error_of([&] { kernel->pack(filter.view(), layout); });
+    };
+    const Tensor f64(DType::F64, {4, 3, 3, 2}), shape(DType::F32, {4, 2, 3, 2}),
+        good(DType::F32, {4, 3, 3, 2});
+    EXPECT_EQ(pack_error(f64, FilterLayout::Oihw), "filter: type is f64, want f32");
+    EXPECT_EQ(pack_error(shape, FilterLayout::Oihw).find("filter: axis 1 (ci) is 2, want 3"), 0u);
+    EXPECT_EQ(pack_error(good, FilterLayout::Hwio).find("filter: axis 0 (kh) is 4, want 3"), 0u);
+    EXPECT_EQ(pack_error(good, FilterLayout::Ohwi).find("filter: axis 2 (kw) is 3, want 2"), 0u);
+    EXPECT_EQ(error_of([&] { kernel->pack(TensorView()); }), "filter: has no data, want f32 [4][3][3][2]");
+
+    const Problem problem = make_problem(desc, Fill::SmallIntegers, 8);
+    const Tensor output(DType::F32, output_shape(desc));
+    const Packing packing = kernel->pack(problem.filter.view()).packing();
+    Packing other = packing;
+    other.co_block *= 2;
+    const PackedFilter blocks(Tensor(DType::F32, packed_filter_shape(desc, other)), other);
+    EXPECT_EQ(error_of([&] {
+                  kernel->run(tensors_of(problem, output), blocks);
+              }).find("filter: packed in blocks of"),
+              0u);
+    const ConvDesc five = ConvDesc::parse("conv_ci5_i4x4_co4_k3x2");
+    const PackedFilter channels(Tensor(DType::F32, packed_filter_shape(five, packing)), packing);
+    EXPECT_EQ(error_of([&] {
+                  kernel->run(tensors_of(problem, output), channels);
+              }).find("filter: axis 3 (ci) is 5"),
+              0u);
+}
+
+TEST(KernelRun, OpenExtentsTakeEverySize) {
+    Jit jit(no_disk());
+    const ConvDesc open = ConvDesc::parse("conv_n0_ci5_i0x0_co12_k3x3_s2x1_p1_bias_relu");
+    ASSERT_TRUE(open.is_open());
+    const auto kernel = jit.kernel(open);
+    uint64_t seed = 10;
+    for (const Sizes &sizes : {Sizes{1, {5, 9}}, Sizes{3, {8, 8}}, Sizes{2, {1, 1}}, Sizes{1, {32, 17}}})
+        expect_exact(*kernel, with_sizes(open, sizes), seed++);
+    EXPECT_EQ(jit.stats().compiled, 1);
+}
+
+TEST(KernelRun, OpenPointwiseAndMixedExtentsTakeEverySize) {
+    Jit jit(no_disk());
+    for (const char *key :
+         {"conv_n0_ci8_i0x0_co16_k1x1", "conv_n0_ci3_i0x6_co4_k1x3_nchw", "conv_n1_ci4_i0_co4_k3"}) {
+        const ConvDesc open = ConvDesc::parse(key);
+        const auto kernel = jit.kernel(open);
+        for (const int extent : {3, 4, 11, 40}) {
+            Sizes sizes;
+            sizes.n = open.n == 0 ? 2 : open.n;
+            for (int axis = 0; axis < open.rank; axis++)
+                sizes.in[axis] = open.in[axis] == 0 ? extent : open.in[axis];
+            expect_exact(*kernel, with_sizes(open, sizes), static_cast<uint64_t>(extent));
+        }
+    }
+}
+
+TEST(KernelRun, ContradictingOpenSizesAreNamed) {
+    Jit jit(no_disk());
+    const ConvDesc open = ConvDesc::parse("conv_n0_ci4_i0x8_co4_k3x3_residual");
+    const auto kernel = jit.kernel(open);
+    const Problem problem = make_problem(with_sizes(open, {2, {9, 8}}), Fill::SmallIntegers, 11);
+    const PackedFilter filter = kernel->pack(problem.filter.view());
+    const Tensor output(DType::F32, output_shape(problem.desc));
+    const auto message = [&](const std::function<void(ConvTensors &)> &change) {
+        ConvTensors tensors = tensors_of(problem, output);
+        change(tensors);
+        return error_of([&] { kernel->run(tensors, filter); });
+    };
+    EXPECT_EQ(message([](auto &t) { t.output.shape[1] = 6; }).find("output: axis 1 (h) is 6, want 7"), 0u);
+    EXPECT_EQ(message([](auto &t) { t.output.shape[0] = 1; }).find("output: axis 0 (n) is 1, want 2"), 0u);
+    EXPECT_EQ(message([](auto &t) { t.residual.shape[1] = 8; }).find("residual: axis 1 (h) is 8, want 7"),
+              0u);
+    EXPECT_EQ(message([](auto &t) { t.input.shape[2] = 9; }).find("input: axis 2 (w) is 9, want 8"), 0u);
+    EXPECT_EQ(message([](auto &t) { t.input.shape[1] = 0; }).find("input: axis 1 (h) is 0, want 1 to"), 0u);
+    EXPECT_EQ(message([](auto &t) { t.input = {}; }).find("input: has no data"), 0u);
+    EXPECT_EQ(message([](auto &t) { t.input.rank = 2; }).find("input: has 2 dimensions, want 4"), 0u);
+    EXPECT_NE(message([](auto &t) { t.input.shape[1] = 2; }), "") << "kernel 3 does not fit in 2 rows";
+}
+
+TEST(KernelRun, EightThreadsMayCallOneKernel) {
+    Jit jit(no_disk());
+    for (const char *key : {kTinyKey, "conv_n0_ci3_i0x0_co4_k3x3_p1"}) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        const auto kernel = jit.kernel(desc);
+        std::vector<std::thread> threads;
+        for (int t = 0; t < 8; t++) {
+            threads.emplace_back([&, t] {
+                for (int i = 0; i < 20; i++) {
+                    const ConvDesc closed =
+                        desc.is_open() ? with_sizes(desc, {1 + t % 2, {4 + i % 3, 5}}) : desc;
+                    expect_exact(*kernel, closed, static_cast<uint64_t>(100 * t + i));
+                }
+            });
+        }
+        for (std::thread &thread : threads)
+            thread.join();
+    }
+}
+
+TEST(KernelRun, AnyNumberOfThreadsGivesTheSameBits) {
+    Jit jit(no_disk());
+    for (const char *key : {"conv_n2_ci32_i28x28_co48_k3x3_p1_bias_silu", "conv_ci64_i20x20_co64_k1x1"}) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        const auto kernel = jit.kernel(desc);
+        const Problem problem = make_problem(desc, Fill::Uniform, 12);
+        set_num_threads(1);
+        const Tensor one = run(*kernel, problem);
+        for (const int threads : {2, 8, 0}) {
+            set_num_threads(threads);
+            const Tensor many = run(*kernel, problem);
+            EXPECT_EQ(std::memcmp(one.data(), many.data(), one.bytes()), 0)
+                << key << ", " << threads << " threads";
+        }
+    }
+    set_num_threads(0);
+}
+
+/// Microseconds of one call, the least mean of many rounds: other work on the machine only adds.
+double microseconds_per_call(const Kernel &kernel, const ConvDesc &closed) {
+    constexpr int kCalls = 2000, kRounds = 50;
+    const Problem problem = make_problem(closed, Fill::SmallIntegers, 13);
+    const PackedFilter filter = kernel.pack(problem.filter.view());
+    const Tensor output(DType::F32, output_shape(closed));
+    const ConvTensors tensors = tensors_of(problem, output);
+    double best = 1e9;
+    for (int round = 0; round < kRounds; round++) {
+        const auto start = Clock::now();
+        for (int i = 0; i < kCalls; i++)
+            kernel.run(tensors, filter);
+        best = std::min(best, milliseconds_since(start) * 1000 / kCalls);
+    }
+    return best;
+}
+
+TEST(KernelRun, CallCostsAtMostTwoMicroseconds) {
+    Jit jit(no_disk());
+    // One output element and four multiplications: what remains is the cost of a call.
+    const ConvDesc closed = ConvDesc::parse("conv_ci4_i1x1_co1_k1x1_bias");
+    const ConvDesc open = ConvDesc::parse("conv_n0_ci4_i0x0_co1_k1x1_bias");
+    const double closed_cost = microseconds_per_call(*jit.kernel(closed), closed);
+    const double open_cost = microseconds_per_call(*jit.kernel(open), closed);
+    std::printf("call overhead: %.3f us, with open sizes %.3f us\n", closed_cost, open_cost);
+    if (kIsSanitized)
+        GTEST_SKIP() << "a sanitizer's time is not ours";
+    EXPECT_LE(closed_cost, 2.0);
+    EXPECT_LE(open_cost, 2.0);
+}
+
+} // namespace
+} // namespace convsmith

@@ -1,0 +1,212 @@
+// Plans and schedules: which schedule the planner takes and why, and what LLVM makes of the tuned hot loops.
+#include "generators/error.h"
+#include "generators/halide_compat.h"
+#include "schedules/lower.h"
+#include "schedules/plan.h"
+#include "tests/assembly.h"
+#include "tests/temp_dir.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace convsmith {
+namespace {
+
+std::string assembly_of(const ConvDesc &desc, const Plan &plan) {
+    const TempDir dir;
+    const std::string file = (dir.path() / "kernel.s").string();
+    lower_module(desc, plan, "kernel").compile({{Halide::OutputFileType::assembly, file}});
+    std::ifstream in(file);
+    std::stringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+/// A problem and the parameters to force; every tuned tile and every kind of addressing appears once.
+struct HotLoopCase {
+    const char *name;
+    const char *key;
+    Params params;
+    int unrolled_ci; ///< input channels per iteration
+};
+
+void PrintTo(const HotLoopCase &c, std::ostream *out) {
+    *out << c.key;
+}
+
+class HotLoop : public ::testing::TestWithParam<HotLoopCase> {};
+
+TEST_P(HotLoop, HasOnlyFmasLoadsAndScalarAddressing) {
+    const HotLoopCase &c = GetParam();
+    const ConvDesc desc = ConvDesc::parse(c.key);
+    PlanRequest request;
+    request.schedule = "x86_avx2";
+    request.params = c.params;
+    const Plan plan = make_plan(desc, parse_target("x86_avx2"), request).plan;
+    const testing::Loop loop = testing::hot_loop(assembly_of(desc, plan));
+    SCOPED_TRACE(plan.text() + "\n" + loop.text());
+
+    const int vectors = plan.params.at("co_vectors");
+    const int tile_p = plan.params.at("tile_p");
+    EXPECT_EQ(loop.count("vfmadd"), vectors * tile_p * c.unrolled_ci);
+    EXPECT_LE(loop.count("vbroadcast"), tile_p * c.unrolled_ci);
+    EXPECT_EQ(loop.stack_accesses(), 0);
+    for (const char *unwanted : {"vpextr", "vpinsr", "vpadd", "vpmul", "vpbroadcast", "vextract", "vinsert",
+                                 "vgather", "vperm", "vunpck", "imul", "call", "div", "idiv"})
+        EXPECT_EQ(loop.count(unwanted), 0) << unwanted;
+    // What is left: one load per vector of weights (or none, as a memory operand) and pointer increments.
+    const int overhead = static_cast<int>(loop.instructions.size()) - loop.count("vfmadd") -
+                         loop.count("vbroadcast") - loop.count("vmov");
+    EXPECT_LE(overhead, tile_p + 5);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Avx2, HotLoop,
+    ::testing::Values(
+        HotLoopCase{"k3x3", "conv_ci64_i56x56_co64_k3x3_p1_bias_relu", {}, 1},
+        HotLoopCase{"k3x3_tile_2x6",
+                    "conv_ci64_i54x54_co64_k3x3_p1_bias_relu",
+                    {{"co_vectors", 2}, {"tile_p", 6}},
+                    1},
+        HotLoopCase{"k3x3_tile_3x4", "conv_ci64_i56x56_co96_k3x3_p1", {{"co_vectors", 3}, {"tile_p", 4}}, 1},
+        HotLoopCase{"k3x3_stride_2", "conv_ci128_i56x56_co128_k3x3_s2_p1_bias", {}, 1},
+        HotLoopCase{"small_map", "conv_ci512_i7x7_co512_k3x3_p1_bias_relu", {}, 1},
+        HotLoopCase{"pointwise", "conv_ci256_i14x14_co1024_k1x1_bias_relu", {}, 1},
+        HotLoopCase{"pointwise_stride_2", "conv_ci256_i56x56_co512_k1x1_s2_bias", {}, 1},
+        HotLoopCase{"first_layer", "conv_ci3_i224x224_co64_k7x7_s2_p3_bias_relu", {}, 3},
+        HotLoopCase{"dilated", "conv_ci64_i28x28_co64_k3x3_p2_d2", {}, 1},
+        HotLoopCase{"grouped", "conv_ci64_i28x28_co64_k3x3_p1_g4", {}, 1},
+        HotLoopCase{"depthwise", "conv_ci128_i56x56_co128_k3x3_p1_g128_bias_relu", {}, 1},
+        HotLoopCase{"channel_tail", "conv_ci64_i28x28_co43_k3x3_p1_bias_relu", {}, 1},
+        HotLoopCase{"conv1d", "conv_ci64_i1000_co64_k9_p4_bias", {}, 1},
+        HotLoopCase{"conv3d", "conv_ci32_i8x28x28_co64_k3x3x3_p1_bias", {}, 1},
+        HotLoopCase{"channels_first", "conv_ci64_i56x56_co64_k3x3_p1_nchw_bias_relu", {}, 1},
+        HotLoopCase{"f64", "conv_ci64_i28x28_co64_k3x3_p1_f64_bias_relu", {}, 1}),
+    [](const auto &info) { return info.param.name; });
+
+TEST(HotLoopReader, SeesSpillsAndVectorIntegerArithmetic) {
+    const std::string assembly =
+        ".L1:\n\tvfmadd231ps %ymm1, %ymm2, %ymm3 # comment\n\tvmovaps %ymm3, 32(%rsp)\n"
+        "\tvpextrq $1, %xmm1, %rax\n\tjne .L1\n";
+    const testing::Loop loop = testing::hot_loop(assembly);
+    EXPECT_EQ(loop.count("vfmadd"), 1);
+    EXPECT_EQ(loop.stack_accesses(), 1);
+    EXPECT_EQ(loop.count("vpextr"), 1);
+}
+
+TEST(HotLoopReader, TellsAFramePointerFromAPointerInRbp) {
+    const std::string body = ".L1:\n\tvfmadd231ps -32(%rbp), %ymm2, %ymm3\n\tjne .L1\n";
+    EXPECT_EQ(testing::hot_loop("kernel:\n" + body).stack_accesses(), 0);
+    EXPECT_EQ(testing::hot_loop("kernel:\n\tmovq\t%rsp, %rbp\n" + body).stack_accesses(), 1);
+}
+
+TEST(HotLoopReader, TakesTheInnermostLoopOfANest) {
+    const std::string assembly =
+        ".outer:\n\tvfmadd231ps %ymm1, %ymm2, %ymm3\n.inner:\n\tvfmadd231ps %ymm1, %ymm2, %ymm3\n"
+        "\tvfmadd231ps %ymm1, %ymm2, %ymm4\n\tjne .inner\n\tjne .outer\n";
+    EXPECT_EQ(testing::hot_loop(assembly).count("vfmadd"), 2);
+}
+
+TEST(Planner, TakesTheTunedScheduleOnItsTarget) {
+    const ConvDesc desc = ConvDesc::parse("conv_ci64_i56x56_co64_k3x3_p1");
+    const PlanChoice choice = make_plan(desc, parse_target("x86_avx2"));
+    EXPECT_EQ(choice.plan.schedule, "x86_avx2");
+    EXPECT_EQ(choice.source, "default");
+    EXPECT_TRUE(choice.rejected.empty());
+}
+
+TEST(Planner, FallsBackVisiblyOnOtherTargets) {
+    const ConvDesc desc = ConvDesc::parse("conv_ci64_i56x56_co64_k3x3_p1");
+    const PlanChoice choice = make_plan(desc, parse_target("arm-64-linux"));
+    EXPECT_EQ(choice.plan.schedule, "generic");
+    ASSERT_EQ(choice.rejected.size(), 1u);
+    EXPECT_EQ(choice.rejected[0].reason, "tuned for target x86_avx2, not arm_neon");
+}
+
+TEST(Planner, SaysWhyAProblemIsNotTuned) {
+    const Target target = parse_target("x86_avx2");
+    const PlanChoice grouped = make_plan(ConvDesc::parse("conv_ci32_i56x56_co16_k3x3_p1_g4"), target);
+    EXPECT_EQ(grouped.plan.schedule, "generic");
+    EXPECT_NE(grouped.rejected.at(0).reason.find("co per group is 4"), std::string::npos);
+    const PlanChoice depthwise = make_plan(ConvDesc::parse("conv_ci30_i56x56_co30_k3x3_p1_g30"), target);
+    EXPECT_EQ(depthwise.plan.schedule, "generic");
+    EXPECT_NE(depthwise.rejected.at(0).reason.find("co = 30"), std::string::npos);
+    const PlanChoice open = make_plan(ConvDesc::parse("conv_n0_ci32_i0x0_co32_k3x3_p1"), target);
+    EXPECT_EQ(open.plan.schedule, "generic");
+    EXPECT_NE(open.rejected.at(0).reason.find("open extents"), std::string::npos);
+}
+
+TEST(Planner, ExplicitRequestIsItsSource) {
+    PlanRequest request;
+    request.schedule = "generic";
+    const PlanChoice choice =
+        make_plan(ConvDesc::parse("conv_ci64_i8x8_co64_k3x3"), parse_target("x86_avx2"), request);
+    EXPECT_EQ(choice.plan.schedule, "generic");
+    EXPECT_EQ(choice.source, "explicit");
+}
+
+/// The message of the Error that make_plan throws.
+std::string plan_error(const char *key, const PlanRequest &request) {
+    try {
+        make_plan(ConvDesc::parse(key), parse_target("x86_avx2"), request);
+    } catch (const Error &e) {
+        return e.what();
+    }
+    return "no error";
+}
+
+TEST(Planner, NamesUnknownSchedulesAndParameters) {
+    PlanRequest request;
+    request.schedule = "fastest";
+    EXPECT_EQ(plan_error("conv_ci64_i8x8_co64_k3x3", request),
+              "schedule: got 'fastest', want one of x86_avx2, generic");
+    request.schedule = "x86_avx2";
+    request.params = {{"tile_q", 3}};
+    EXPECT_EQ(plan_error("conv_ci64_i8x8_co64_k3x3", request),
+              "parameter 'tile_q': schedule x86_avx2 of direct has none of that name");
+}
+
+TEST(Planner, RefusesATileThatDoesNotFitTheRegisters) {
+    PlanRequest request;
+    request.schedule = "x86_avx2";
+    request.params = {{"co_vectors", 2}, {"tile_p", 8}};
+    EXPECT_EQ(plan_error("conv_ci64_i8x8_co64_k3x3", request),
+              "x86_avx2 direct: co_vectors x tile_p needs 19 registers, the target has 16");
+}
+
+TEST(Planner, RefusesANamedScheduleThatCannotServe) {
+    PlanRequest request;
+    request.schedule = "x86_avx2";
+    const std::string message = plan_error("conv_ci32_i8x8_co16_k3x3_g8", request);
+    EXPECT_NE(message.find("no schedule takes conv_"), std::string::npos) << message;
+    EXPECT_NE(message.find("co per group is 2"), std::string::npos) << message;
+}
+
+TEST(Planner, TileWastesTheFewestPositions) {
+    // 49 positions: 10 tiles of 5 compute 50, 9 tiles of 6 compute 54.
+    const PlanChoice choice =
+        make_plan(ConvDesc::parse("conv_ci512_i7x7_co512_k3x3_p1"), parse_target("x86_avx2"));
+    EXPECT_EQ(choice.plan.params.at("tile_p"), 5);
+}
+
+TEST(Planner, MembersOfADispatchingLibraryShareThePacking) {
+    const ConvDesc desc = ConvDesc::parse("conv_ci64_i56x56_co64_k3x3_p1");
+    const PlanChoice best = make_plan(desc, parse_target("x86_avx2"));
+    PlanRequest request;
+    request.co_block = best.plan.packing(desc).co_block;
+    const PlanChoice baseline = make_plan(desc, parse_target("x86_64"), request);
+    EXPECT_EQ(baseline.plan.packing(desc), best.plan.packing(desc));
+}
+
+TEST(PrepareHalide, TurnsTheSlpVectoriserOff) {
+    prepare_halide();
+    const char *args = std::getenv("HL_LLVM_ARGS");
+    ASSERT_NE(args, nullptr);
+    EXPECT_NE(std::string(args).find("-vectorize-slp=false"), std::string::npos);
+}
+
+} // namespace
+} // namespace convsmith
