@@ -102,7 +102,8 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Threads used by every later kernel call of the process; 0 = one per core the process may run on.
+/// Threads used by every later kernel call of the process; 0 = one per core the process may run on. Ends the
+/// workers there are, so no kernel may be running.
 void set_num_threads(int threads);
 
 } // namespace convsmith

@@ -108,6 +108,7 @@ private:
     std::unique_ptr<llvm::orc::LLJIT> jit_;
     llvm::orc::JITDylib *runtime_ = nullptr;
     int (*set_num_threads_)(int) = nullptr;
+    void (*shutdown_thread_pool_)() = nullptr;
     int threads_ = 0;
     int64_t linked_ = 0; ///< makes JITDylib names unique
 };
@@ -148,6 +149,7 @@ void Linker::load_runtime(const std::string &object) {
     lookup<SetErrorHandler>(dylib, "halide_set_error_handler")(record_error);
     lookup<SetPrint>(dylib, "halide_set_custom_print")(discard_print);
     set_num_threads_ = lookup<int (*)(int)>(dylib, "halide_set_num_threads");
+    shutdown_thread_pool_ = lookup<void (*)()>(dylib, "halide_shutdown_thread_pool");
     set_num_threads_(threads_ > 0 ? threads_ : available_cores());
     runtime_ = &dylib;
 }
@@ -176,8 +178,10 @@ void Linker::unlink(llvm::orc::JITDylib &dylib) {
 void Linker::set_threads(int threads) {
     const std::lock_guard<std::mutex> lock(mutex_);
     threads_ = threads;
-    if (set_num_threads_)
-        set_num_threads_(threads_ > 0 ? threads_ : available_cores());
+    if (!set_num_threads_)
+        return;
+    shutdown_thread_pool_(); // a lower number alone would leave the workers at their work
+    set_num_threads_(threads_ > 0 ? threads_ : available_cores());
 }
 
 class OrcKernel : public LinkedKernel {

@@ -163,8 +163,8 @@ struct PeerCase {
     std::string key;
 };
 
-void PrintTo(const PeerCase &one, std::ostream *out) {
-    *out << one.peer << " on " << one.key;
+std::ostream &operator<<(std::ostream &out, const PeerCase &one) {
+    return out << one.peer << " on " << one.key;
 }
 
 class PeerComputes : public testing::TestWithParam<PeerCase> {};

@@ -232,6 +232,29 @@ TEST(KernelRun, AnyNumberOfThreadsGivesTheSameBits) {
     set_num_threads(0);
 }
 
+/// Threads of this process.
+int64_t count_threads() {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
+}
+
+TEST(KernelRun, FewerThreadsEndTheWorkers) {
+    Jit jit(no_disk());
+    const ConvDesc desc = ConvDesc::parse("conv_n4_ci32_i28x28_co48_k3x3_p1");
+    const auto kernel = jit.kernel(desc);
+    const Problem problem = make_problem(desc, Fill::Uniform, 13);
+    set_num_threads(1);
+    run(*kernel, problem);
+    const int64_t alone = count_threads();
+    set_num_threads(4);
+    run(*kernel, problem);
+    EXPECT_EQ(count_threads(), alone + 3);
+    set_num_threads(1);
+    run(*kernel, problem);
+    EXPECT_EQ(count_threads(), alone);
+    set_num_threads(0);
+}
+
 /// Microseconds of one call, the least mean of many rounds: other work on the machine only adds.
 double microseconds_per_call(const Kernel &kernel, const ConvDesc &closed) {
     constexpr int kCalls = 2000, kRounds = 50;

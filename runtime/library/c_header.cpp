@@ -140,12 +140,16 @@ static inline const char *@name@_error_text(int code) {
     }
 }
 
-/* Part of the Halide runtime that comes with the library. */
+/* Parts of the Halide runtime that comes with the library. */
 int halide_set_num_threads(int threads);
+void halide_shutdown_thread_pool(void);
 
 /* Threads that kernels use from now on, shared by everything in the process that runs on Halide; 0 = one per
- * core. Returns the number before. */
-static inline int @name@_set_num_threads(int threads) { return halide_set_num_threads(threads); }
+ * core. Ends the workers there are, so no kernel may be running. Returns the number before. */
+static inline int @name@_set_num_threads(int threads) {
+    halide_shutdown_thread_pool();
+    return halide_set_num_threads(threads);
+}
 
 )text";
 

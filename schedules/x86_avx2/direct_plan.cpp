@@ -59,29 +59,33 @@ Tile choose_tile(const ConvDesc &desc, int lanes) {
     return co > lanes ? kTiles[0] : kTiles[2];
 }
 
-/// The tile of output positions that fits the registers and computes the fewest positions twice; a tie goes
-/// to the larger. Below 10 accumulators the FMA latency is no longer hidden.
+/// The tile of output positions that fits the registers and costs least over a block: positions computed,
+/// those of the last tile that are computed twice included, times 5 % for every position less than the
+/// largest tile (fewer accumulators hide less of the FMA latency).
 int choose_tile_p(int co_vectors, int64_t block_p) {
     constexpr int kLargest[] = {0, 8, 6, 4, 3};
-    constexpr int kAccumulators = 8;
-    int best = kLargest[co_vectors];
-    const auto computed = [&](int tile) { return (block_p + tile - 1) / tile * tile; };
-    for (int tile = best - 1; tile * co_vectors > kAccumulators; tile--) {
-        if (computed(tile) < computed(best))
+    constexpr int kAccumulators = 8; // FMA latency 4 x 2 per cycle: with fewer the units wait
+    const int largest = kLargest[co_vectors];
+    const auto cost = [&](int tile) {
+        return static_cast<double>((block_p + tile - 1) / tile * tile) * (1 + 0.05 * (largest - tile));
+    };
+    int best = largest;
+    for (int tile = largest - 1; tile * co_vectors > kAccumulators; tile--) {
+        if (cost(tile) < cost(best))
             best = tile;
     }
     return best;
 }
 
-/// Rows of a block of the merged problem such that its input strip takes about twice L2 and blocks are
-/// equally high: every strip row is read once per block of co_block channels, slowly enough for L3, and a low
-/// block would copy its halo rows and stream the weights more often.
+/// Rows of a block of the merged problem such that blocks are equally high and a block's input takes about
+/// L2, or twice L2 where every element serves several taps: it is read once per block of co_block channels,
+/// slowly enough for L3, while lower blocks copy more halo rows and stream the weights more often.
 int choose_rows(const ConvDesc &d, const Target &target) {
     const Spatial out = out_extents(d);
     int64_t row_bytes = static_cast<int64_t>(d.ci) * static_cast<int64_t>(dtype_bytes(d.in_type));
     for (int a = 1; a < d.rank; a++)
         row_bytes *= d.in[a] + d.pad_begin[a] + d.pad_end[a];
-    const int64_t budget = 2 * target.l2_bytes;
+    const int64_t budget = (spatial_product(d.kernel, d.rank) > 1 ? 2 : 1) * int64_t{target.l2_bytes};
     const int64_t strip_rows = std::max<int64_t>(1, budget / std::max<int64_t>(1, row_bytes));
     const int64_t span = effective_kernel(d.kernel[0], d.dilation[0]);
     const int64_t rows = std::clamp<int64_t>((strip_rows - span) / d.stride[0] + 1, 1, out[0]);
