@@ -75,7 +75,7 @@ typename OnceCache<T>::Value OnceCache<T>::get(const std::string &key, const std
         shrink_to_bound(garbage);
     }
     try {
-        const Value value = make();
+        Value value = make();
         promise.set_value(value);
         return value;
     } catch (...) {

@@ -46,7 +46,7 @@ std::string error_of(const Call &call, ErrorCode want = ErrorCode::BadArgument) 
 class LayerList : public ::testing::Test {
 protected:
     std::string write(const std::string &content, const std::string &name = "list.json") const {
-        const std::string path = dir_.path() / name;
+        std::string path = dir_.path() / name;
         std::ofstream(path) << content;
         return path;
     }

@@ -205,7 +205,7 @@ TEST(KernelRun, EightThreadsMayCallOneKernel) {
                 for (int i = 0; i < 20; i++) {
                     const ConvDesc closed =
                         desc.is_open() ? with_sizes(desc, {1 + t % 2, {4 + i % 3, 5}}) : desc;
-                    expect_exact(*kernel, closed, static_cast<uint64_t>(100 * t + i));
+                    expect_exact(*kernel, closed, 100 * static_cast<uint64_t>(t) + static_cast<uint64_t>(i));
                 }
             });
         }

@@ -30,7 +30,6 @@ struct HotLoopCase {
     const char *name;
     const char *key;
     Params params;
-    int unrolled_ci; ///< input channels per iteration
 };
 
 void PrintTo(const HotLoopCase &c, std::ostream *out) {
@@ -51,8 +50,9 @@ TEST_P(HotLoop, HasOnlyFmasLoadsAndScalarAddressing) {
 
     const int vectors = plan.params.at("co_vectors");
     const int tile_p = plan.params.at("tile_p");
-    EXPECT_EQ(loop.count("vfmadd"), vectors * tile_p * c.unrolled_ci);
-    EXPECT_LE(loop.count("vbroadcast"), tile_p * c.unrolled_ci);
+    const int unroll_ci = plan.params.at("unroll_ci");
+    EXPECT_EQ(loop.count("vfmadd"), vectors * tile_p * unroll_ci);
+    EXPECT_LE(loop.count("vbroadcast"), tile_p * unroll_ci);
     EXPECT_EQ(loop.stack_accesses(), 0);
     for (const char *unwanted : {"vpextr", "vpinsr", "vpadd", "vpmul", "vpbroadcast", "vextract", "vinsert",
                                  "vgather", "vperm", "vunpck", "imul", "call", "div", "idiv"})
@@ -66,25 +66,23 @@ TEST_P(HotLoop, HasOnlyFmasLoadsAndScalarAddressing) {
 INSTANTIATE_TEST_SUITE_P(
     Avx2, HotLoop,
     ::testing::Values(
-        HotLoopCase{"k3x3", "conv_ci64_i56x56_co64_k3x3_p1_bias_relu", {}, 1},
-        HotLoopCase{"k3x3_tile_2x6",
-                    "conv_ci64_i54x54_co64_k3x3_p1_bias_relu",
-                    {{"co_vectors", 2}, {"tile_p", 6}},
-                    1},
-        HotLoopCase{"k3x3_tile_3x4", "conv_ci64_i56x56_co96_k3x3_p1", {{"co_vectors", 3}, {"tile_p", 4}}, 1},
-        HotLoopCase{"k3x3_stride_2", "conv_ci128_i56x56_co128_k3x3_s2_p1_bias", {}, 1},
-        HotLoopCase{"small_map", "conv_ci512_i7x7_co512_k3x3_p1_bias_relu", {}, 1},
-        HotLoopCase{"pointwise", "conv_ci256_i14x14_co1024_k1x1_bias_relu", {}, 1},
-        HotLoopCase{"pointwise_stride_2", "conv_ci256_i56x56_co512_k1x1_s2_bias", {}, 1},
-        HotLoopCase{"first_layer", "conv_ci3_i224x224_co64_k7x7_s2_p3_bias_relu", {}, 3},
-        HotLoopCase{"dilated", "conv_ci64_i28x28_co64_k3x3_p2_d2", {}, 1},
-        HotLoopCase{"grouped", "conv_ci64_i28x28_co64_k3x3_p1_g4", {}, 1},
-        HotLoopCase{"depthwise", "conv_ci128_i56x56_co128_k3x3_p1_g128_bias_relu", {}, 1},
-        HotLoopCase{"channel_tail", "conv_ci64_i28x28_co43_k3x3_p1_bias_relu", {}, 1},
-        HotLoopCase{"conv1d", "conv_ci64_i1000_co64_k9_p4_bias", {}, 1},
-        HotLoopCase{"conv3d", "conv_ci32_i8x28x28_co64_k3x3x3_p1_bias", {}, 1},
-        HotLoopCase{"channels_first", "conv_ci64_i56x56_co64_k3x3_p1_nchw_bias_relu", {}, 1},
-        HotLoopCase{"f64", "conv_ci64_i28x28_co64_k3x3_p1_f64_bias_relu", {}, 1}),
+        HotLoopCase{"k3x3", "conv_ci64_i56x56_co64_k3x3_p1_bias_relu", {}},
+        HotLoopCase{
+            "k3x3_tile_2x6", "conv_ci64_i54x54_co64_k3x3_p1_bias_relu", {{"co_vectors", 2}, {"tile_p", 6}}},
+        HotLoopCase{"k3x3_tile_3x4", "conv_ci64_i56x56_co96_k3x3_p1", {{"co_vectors", 3}, {"tile_p", 4}}},
+        HotLoopCase{"k3x3_stride_2", "conv_ci128_i56x56_co128_k3x3_s2_p1_bias", {}},
+        HotLoopCase{"small_map", "conv_ci512_i7x7_co512_k3x3_p1_bias_relu", {}},
+        HotLoopCase{"pointwise", "conv_ci256_i14x14_co1024_k1x1_bias_relu", {}},
+        HotLoopCase{"pointwise_stride_2", "conv_ci256_i56x56_co512_k1x1_s2_bias", {}},
+        HotLoopCase{"first_layer", "conv_ci3_i224x224_co64_k7x7_s2_p3_bias_relu", {}},
+        HotLoopCase{"dilated", "conv_ci64_i28x28_co64_k3x3_p2_d2", {}},
+        HotLoopCase{"grouped", "conv_ci64_i28x28_co64_k3x3_p1_g4", {}},
+        HotLoopCase{"depthwise", "conv_ci128_i56x56_co128_k3x3_p1_g128_bias_relu", {}},
+        HotLoopCase{"channel_tail", "conv_ci64_i28x28_co43_k3x3_p1_bias_relu", {}},
+        HotLoopCase{"conv1d", "conv_ci64_i1000_co64_k9_p4_bias", {}},
+        HotLoopCase{"conv3d", "conv_ci32_i8x28x28_co64_k3x3x3_p1_bias", {}},
+        HotLoopCase{"channels_first", "conv_ci64_i56x56_co64_k3x3_p1_nchw_bias_relu", {}},
+        HotLoopCase{"f64", "conv_ci64_i28x28_co64_k3x3_p1_f64_bias_relu", {}}),
     [](const auto &info) { return info.param.name; });
 
 TEST(HotLoopReader, SeesSpillsAndVectorIntegerArithmetic) {
@@ -175,6 +173,14 @@ TEST(Planner, RefusesATileThatDoesNotFitTheRegisters) {
     request.params = {{"co_vectors", 2}, {"tile_p", 8}};
     EXPECT_EQ(plan_error("conv_ci64_i8x8_co64_k3x3", request),
               "x86_avx2 direct: co_vectors x tile_p needs 19 registers, the target has 16");
+}
+
+TEST(Planner, RefusesAnUnrollThatDoesNotDivideTheChannels) {
+    PlanRequest request;
+    request.schedule = "x86_avx2";
+    request.params = {{"unroll_ci", 4}};
+    EXPECT_EQ(plan_error("conv_ci30_i8x8_co64_k3x3", request),
+              "x86_avx2 direct: unroll_ci is 4, want a divisor of ci / groups = 30");
 }
 
 TEST(Planner, RefusesANamedScheduleThatCannotServe) {

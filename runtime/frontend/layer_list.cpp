@@ -177,7 +177,7 @@ ConvDesc read_fields(const JsonFields &fields, const ListDefaults &defaults) {
 
 /// The descriptor of an exact key; fields beside it may repeat it but not contradict it.
 ConvDesc read_key(const JsonFields &fields, const std::string &key) {
-    const ConvDesc desc = ConvDesc::parse(key);
+    ConvDesc desc = ConvDesc::parse(key);
     fields.expect("n", desc.n);
     fields.expect("ic", desc.ci);
     fields.expect("oc", desc.co);

@@ -21,7 +21,7 @@ struct Blocking {
     int block_p; ///< output positions of a block of rows
     int blocks;
     int tile_p;
-    bool unroll_ci; ///< few input channels: a loop over them would cost more than its body
+    int unroll_ci; ///< input channels per iteration of the reduction's inner loop
 };
 
 Blocking blocking_of(const DirectConv &conv, const Plan &plan) {
@@ -34,7 +34,7 @@ Blocking blocking_of(const DirectConv &conv, const Plan &plan) {
     b.block_p = rows * row_p;
     b.blocks = (out[0] + rows - 1) / rows;
     b.tile_p = std::min(plan.params.at("tile_p"), b.block_p);
-    b.unroll_ci = conv.desc.ci / conv.desc.groups <= 4;
+    b.unroll_ci = plan.params.at("unroll_ci");
     return b;
 }
 
@@ -49,20 +49,21 @@ void schedule_tile(DirectConv &conv, Func &sum, const Blocking &b, const std::ve
         .vectorize(co_v)
         .unroll(co_u)
         .unroll(conv.p);
-    std::vector<Halide::VarOrRVar> order = {co_v, co_u, conv.p};
-    order.insert(order.end(), reduction.begin(), reduction.end());
+    // Unrolled channels share the increments of one pointer per position.
+    const RVar r_ci = reduction.front();
+    RVar r_ci_o("r_ci_o"), r_ci_u("r_ci_u");
+    std::vector<Halide::VarOrRVar> order = {co_v, co_u, conv.p, r_ci_u, r_ci_o};
+    order.insert(order.end(), reduction.begin() + 1, reduction.end());
     sum.update()
         .split(conv.co, co_u, co_v, b.lanes, TailStrategy::GuardWithIf)
+        .split(r_ci, r_ci_o, r_ci_u, b.unroll_ci, TailStrategy::GuardWithIf) // divides: no guard
         .reorder(order)
         .vectorize(co_v)
         .unroll(co_u)
-        .unroll(conv.p);
-    if (b.unroll_ci)
-        sum.update().unroll(conv.r_ci);
+        .unroll(conv.p)
+        .unroll(r_ci_u);
     Func weights = conv.filter.in(sum); // one load per vector and step, shared by the tile's positions
-    weights.compute_at(sum, reduction.front())
-        .vectorize(weights.args()[0], b.lanes)
-        .unroll(weights.args()[0]);
+    weights.compute_at(sum, r_ci_u).vectorize(weights.args()[0], b.lanes).unroll(weights.args()[0]);
 }
 
 /// The padded input rows of one block, channels innermost whatever the caller's layout.

@@ -67,7 +67,8 @@ int choose_tile_p(int co_vectors, int64_t block_p) {
     constexpr int kAccumulators = 8; // FMA latency 4 x 2 per cycle: with fewer the units wait
     const int largest = kLargest[co_vectors];
     const auto cost = [&](int tile) {
-        return static_cast<double>((block_p + tile - 1) / tile * tile) * (1 + 0.05 * (largest - tile));
+        const int64_t computed = (block_p + tile - 1) / tile * tile;
+        return static_cast<double>(computed) * (1 + 0.05 * (largest - tile));
     };
     int best = largest;
     for (int tile = largest - 1; tile * co_vectors > kAccumulators; tile--) {
@@ -91,6 +92,17 @@ int choose_rows(const ConvDesc &d, const Target &target) {
     const int64_t rows = std::clamp<int64_t>((strip_rows - span) / d.stride[0] + 1, 1, out[0]);
     const int64_t blocks = (out[0] + rows - 1) / rows;
     return static_cast<int>((out[0] + blocks - 1) / blocks);
+}
+
+/// All of a few channels; else the largest small power of two that divides them.
+int choose_unroll_ci(int ci) {
+    constexpr int kMost = 4;
+    if (ci <= kMost)
+        return ci;
+    int unroll = kMost;
+    while (ci % unroll != 0)
+        unroll /= 2;
+    return unroll;
 }
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
@@ -117,6 +129,13 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
         throw Error(ErrorCode::BadArgument, "x86_avx2 direct: co_vectors x tile_p needs " +
                                                 std::to_string(registers) + " registers, the target has " +
                                                 std::to_string(target.vector_registers));
+    const int ci = desc.ci / desc.groups;
+    if (given("unroll_ci") == 0)
+        full["unroll_ci"] = choose_unroll_ci(ci);
+    if (ci % full["unroll_ci"] != 0)
+        throw Error(ErrorCode::BadArgument, "x86_avx2 direct: unroll_ci is " +
+                                                std::to_string(full["unroll_ci"]) +
+                                                ", want a divisor of ci / groups = " + std::to_string(ci));
     return full;
 }
 
