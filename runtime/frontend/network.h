@@ -40,7 +40,7 @@ struct ImportOptions {
     std::map<std::string, std::vector<int64_t>> shapes;
 };
 
-/// Reads a layer list in the format documented in README ("Layer lists"). Throws Error naming file, layer and
+/// Reads a layer list in the format of docs/layer_lists.md. Throws Error naming file, layer and
 /// field.
 Network load_layer_list(const std::string &path);
 
