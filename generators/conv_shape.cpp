@@ -69,6 +69,18 @@ int64_t conv_out_extent(int64_t in, int kernel, int stride, int dilation, int pa
     return reach < 0 ? 0 : reach / stride + 1;
 }
 
+void set_same_padding(ConvDesc &desc, bool odd_at_end) {
+    for (int axis = 0; axis < desc.rank; axis++) {
+        const int64_t stride = desc.stride[axis];
+        const int64_t outputs = (desc.in[axis] + stride - 1) / stride;
+        const int64_t reach =
+            (outputs - 1) * stride + effective_kernel(desc.kernel[axis], desc.dilation[axis]);
+        const int total = static_cast<int>(std::max<int64_t>(reach - desc.in[axis], 0));
+        desc.pad_begin[axis] = odd_at_end ? total / 2 : total - total / 2;
+        desc.pad_end[axis] = total - desc.pad_begin[axis];
+    }
+}
+
 Sizes resolve_sizes(const ConvDesc &desc, const Sizes &open) {
     Sizes sizes;
     sizes.n = resolve_size("batch n", desc.n, open.n);

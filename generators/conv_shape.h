@@ -18,6 +18,10 @@ int effective_kernel(int kernel, int dilation);
 /// it does not fit.
 int64_t conv_out_extent(int64_t in, int kernel, int stride, int dilation, int pad_begin, int pad_end);
 
+/// Sets the padding that makes every output extent ceil(in / stride), as ONNX's auto_pad SAME_UPPER (an odd
+/// cell goes to the end) and SAME_LOWER (to the begin) demand. The descriptor must be closed.
+void set_same_padding(ConvDesc &desc, bool odd_at_end);
+
 /// Batch and spatial extents of one call: those of the descriptor, or the caller's where it leaves them open.
 struct Sizes {
     int n = 0;       ///< 0: the descriptor's

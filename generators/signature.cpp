@@ -62,6 +62,15 @@ BufferDims output_dims(const ConvDesc &d) {
 
 } // namespace
 
+std::vector<int> memory_order(Layout layout, int spatial_dims) {
+    std::vector<int> order;
+    for (int i = 1; i <= spatial_dims; i++)
+        order.push_back(i);
+    order.insert(layout == Layout::ChannelsLast ? order.begin() : order.end(), 0);
+    order.push_back(spatial_dims + 1);
+    return order;
+}
+
 std::vector<int64_t> packed_filter_shape(const ConvDesc &desc, const Packing &packing) {
     CONVSMITH_CHECK(packing.co_block >= 1 && packing.co_block <= kMaxChannelBlock);
     const int64_t blocks = (int64_t(desc.co) + packing.co_block - 1) / packing.co_block;

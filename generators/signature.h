@@ -46,6 +46,10 @@ struct TensorSpec {
 /// The tensors that the kernel of `desc` takes, in call order.
 std::vector<TensorSpec> tensor_specs(const ConvDesc &desc, const Packing &packing);
 
+/// Order of a layout's dimensions in memory, innermost first, as indices into {c, spatial innermost first...,
+/// n}.
+std::vector<int> memory_order(Layout layout, int spatial_dims);
+
 /// One dimension of a kernel buffer in elements.
 struct BufferDim {
     int extent;

@@ -177,6 +177,8 @@ void Linker::unlink(llvm::orc::JITDylib &dylib) {
 
 void Linker::set_threads(int threads) {
     const std::lock_guard<std::mutex> lock(mutex_);
+    if (threads == threads_)
+        return; // the workers may stay
     threads_ = threads;
     if (!set_num_threads_)
         return;

@@ -29,16 +29,6 @@ auto at_halide_border(const std::string &what, const Work &work) -> decltype(wor
     }
 }
 
-/// Order of a layout's dimensions in memory, innermost first, as indices into {c, x, y, z, n}.
-std::vector<int> memory_order(Layout layout, int spatial_dims) {
-    std::vector<int> order;
-    for (int i = 1; i <= spatial_dims; i++)
-        order.push_back(i);
-    order.insert(layout == Layout::ChannelsLast ? order.begin() : order.end(), 0);
-    order.push_back(spatial_dims + 1);
-    return order;
-}
-
 /// Fixes a buffer as dense in `order`; extents that are 0 stay symbolic.
 void constrain_dense(OutputImageParam buffer, const std::vector<int> &extents,
                      const std::vector<int> &order) {

@@ -368,5 +368,29 @@ TEST(Networks, WellKnownLayers) {
     EXPECT_EQ(mac_count(desc("conv_ci32_i112x112_co32_k3_p1_g32_relu6")), 3612672) << "MobileNet depthwise";
 }
 
+TEST(SamePadding, OddCellGoesToTheEndOrTheBegin) {
+    // 5 cells, kernel 2, stride 1: 5 outputs reach 6 cells, one of them padding.
+    ConvDesc desc = ConvDesc::parse("conv_ci1_i5_co1_k2");
+    set_same_padding(desc, true);
+    EXPECT_EQ(desc.pad_begin[0], 0);
+    EXPECT_EQ(desc.pad_end[0], 1);
+    set_same_padding(desc, false);
+    EXPECT_EQ(desc.pad_begin[0], 1);
+    EXPECT_EQ(desc.pad_end[0], 0);
+}
+
+TEST(SamePadding, StrideAndDilationCountAndPaddingIsNeverNegative) {
+    // Axis h: 7 cells, stride 3 -> 3 outputs; reach 2 * 3 + (2 * 2 + 1) = 11, padding 4. Axis w: kernel 1,
+    // stride 2 on 6 cells -> 3 outputs reach 5 cells: no padding.
+    ConvDesc desc = ConvDesc::parse("conv_ci1_i7x6_co1_k3x1_s3x2_d2x1");
+    set_same_padding(desc, true);
+    EXPECT_EQ(desc.pad_begin[0], 2);
+    EXPECT_EQ(desc.pad_end[0], 2);
+    EXPECT_EQ(desc.pad_begin[1], 0);
+    EXPECT_EQ(desc.pad_end[1], 0);
+    EXPECT_EQ(out_extents(desc)[0], 3);
+    EXPECT_EQ(out_extents(desc)[1], 3);
+}
+
 } // namespace
 } // namespace convsmith

@@ -61,22 +61,10 @@ const TensorRecord &record_of(const Records &records, const Node &node, size_t i
     return found->second;
 }
 
-/// auto_pad SAME_UPPER / SAME_LOWER: ceil(in / stride) outputs, the odd cell at the end / beginning.
-void resolve_same_padding(ConvDesc &desc, bool odd_at_end) {
-    for (int a = 0; a < desc.rank; ++a) {
-        const int64_t outputs = (int64_t{desc.in[a]} + desc.stride[a] - 1) / desc.stride[a];
-        const int64_t reach =
-            (outputs - 1) * desc.stride[a] + effective_kernel(desc.kernel[a], desc.dilation[a]);
-        const int pad = static_cast<int>(std::max<int64_t>(reach - desc.in[a], 0));
-        desc.pad_begin[a] = odd_at_end ? pad / 2 : pad - pad / 2;
-        desc.pad_end[a] = pad - desc.pad_begin[a];
-    }
-}
-
 void read_padding(const Node &node, ConvDesc &desc) {
     const std::string auto_pad = node.text("auto_pad", "NOTSET");
     if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
-        resolve_same_padding(desc, auto_pad == "SAME_UPPER");
+        set_same_padding(desc, auto_pad == "SAME_UPPER");
     } else if (auto_pad == "NOTSET") {
         if (node.attributes.has("pads")) {
             const JsonField field = node.attributes.at("pads");

@@ -175,7 +175,7 @@ private:
             return;
         }
         if (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
-            set_same_padding(mode == "SAME_UPPER", desc);
+            set_same_padding(desc, mode == "SAME_UPPER");
             return;
         }
         if (mode != "NOTSET" && !mode.empty()) {
@@ -191,20 +191,6 @@ private:
         for (int axis = 0; !pads.empty() && axis < desc.rank; ++axis) {
             desc.pad_begin[axis] = to_int(node, "pads", pads[axis]);
             desc.pad_end[axis] = to_int(node, "pads", pads[desc.rank + axis]);
-        }
-    }
-
-    /// Padding that makes the output ceil(input / stride) long; an odd cell goes to the end (upper) or begin.
-    static void set_same_padding(bool is_upper, ConvDesc &desc) {
-        for (int axis = 0; axis < desc.rank; ++axis) {
-            const int64_t stride = desc.stride[axis];
-            const int64_t out = (desc.in[axis] + stride - 1) / stride;
-            const int64_t window = effective_kernel(desc.kernel[axis], desc.dilation[axis]);
-            const int total =
-                static_cast<int>(std::max<int64_t>((out - 1) * stride + window - desc.in[axis], 0));
-            const int less = total / 2;
-            desc.pad_begin[axis] = is_upper ? less : total - less;
-            desc.pad_end[axis] = total - desc.pad_begin[axis];
         }
     }
 

@@ -3,6 +3,7 @@
 
 #include "generators/conv_shape.h"
 #include "generators/error.h"
+#include "generators/signature.h"
 
 #include <fmt/format.h>
 
@@ -24,22 +25,12 @@ std::vector<std::vector<int>> merged_axes(const ConvDesc &desc) {
     return groups;
 }
 
-/// Memory order of {c, spatial..., n}, innermost first.
-std::vector<size_t> memory_order(Layout layout, size_t spatial) {
-    std::vector<size_t> order;
-    for (size_t i = 1; i <= spatial; i++)
-        order.push_back(i);
-    order.insert(layout == Layout::ChannelsLast ? order.begin() : order.end(), 0);
-    order.push_back(spatial + 1);
-    return order;
-}
-
 } // namespace
 
-void CDims::make_dense(const std::vector<size_t> &order) {
+void CDims::make_dense(const std::vector<int> &order) {
     strides.resize(extents.size());
     std::string stride = "1";
-    for (const size_t i : order) {
+    for (const int i : order) {
         strides[i] = stride;
         stride = stride == "1" ? extents[i] : stride + " * " + extents[i];
     }
@@ -55,8 +46,10 @@ std::string CDims::initializer() const {
 }
 
 std::vector<std::string> axis_names(int rank) {
-    const std::vector<std::string> all = {"d", "h", "w"};
-    return {all.end() - rank, all.end()};
+    std::vector<std::string> names;
+    for (int axis = 0; axis < rank; axis++)
+        names.emplace_back(1, axis_name(axis, rank));
+    return names;
 }
 
 CDims input_dims(const ConvDesc &desc) {
@@ -71,7 +64,7 @@ CDims input_dims(const ConvDesc &desc) {
         dims.extents.push_back(fmt::format(factors.size() > 1 ? "({})" : "{}", fmt::join(factors, " * ")));
     }
     dims.extents.emplace_back("n");
-    dims.make_dense(memory_order(desc.in_layout, groups.size()));
+    dims.make_dense(memory_order(desc.in_layout, static_cast<int>(groups.size())));
     return dims;
 }
 
@@ -88,9 +81,9 @@ CDims packed_dims(const ConvDesc &desc, const std::string &block, int axes) {
     for (int i = 0; i < axes; i++)
         dims.extents.push_back(std::to_string(i < desc.rank ? desc.kernel[desc.rank - 1 - i] : 1));
     dims.extents.push_back(fmt::format("(({0} + {1} - 1) / {1})", desc.co, block));
-    std::vector<size_t> order;
+    std::vector<int> order;
     for (size_t i = 0; i < dims.extents.size(); i++)
-        order.push_back(i);
+        order.push_back(static_cast<int>(i));
     dims.make_dense(order);
     return dims;
 }

@@ -15,7 +15,7 @@ struct CDims {
     std::vector<std::string> extents, strides;
 
     /// Dense strides for the dimensions of `order`, innermost first.
-    void make_dense(const std::vector<size_t> &order);
+    void make_dense(const std::vector<int> &order);
 
     /// Extent and stride of every dimension: "{64, 1, w, 64}".
     std::string initializer() const;
