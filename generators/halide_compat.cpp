@@ -35,6 +35,14 @@ Halide::Target without_llvm_loop_opt(Halide::Target target) {
     return target;
 }
 
+Halide::Type output_type(const Halide::Func &func) {
+#ifdef HALIDE_VERSION_MAJOR
+    return func.types()[0];
+#else
+    return func.output_types()[0];
+#endif
+}
+
 Halide::Type halide_type(DType type) {
     switch (type) {
     case DType::F32:

@@ -20,6 +20,9 @@ std::string llvm_version();
 /// `target` without the LLVM loop optimisations that undo a schedule's unrolling decisions.
 Halide::Target without_llvm_loop_opt(Halide::Target target);
 
+/// Element type of a Func's first value.
+Halide::Type output_type(const Halide::Func &func);
+
 /// Halide's type for an element type.
 Halide::Type halide_type(DType type);
 

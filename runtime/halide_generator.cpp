@@ -3,6 +3,7 @@
 // works. Linked into the program convsmith_generator, or into a generator executable of the user. See
 // docs/aot.md.
 #include "generators/error.h"
+#include "generators/halide_compat.h"
 #include "schedules/lower.h"
 
 #include <Halide.h>
@@ -82,16 +83,10 @@ public:
         for (const Halide::Argument &input : lowered_.inputs)
             add_input<Halide::Buffer<>>(input.name, input.type, input.dimensions);
         const Halide::Func output = lowered_.pipeline.outputs()[0];
-#ifdef HALIDE_VERSION_MAJOR
-        output_ = add_output<Halide::Buffer<>>("output", output.types()[0], output.dimensions());
-#else
-        output_ = add_output<Halide::Buffer<>>("output", output.output_types()[0], output.dimensions());
-#endif
+        output_ = add_output<Halide::Buffer<>>("output", output_type(output), output.dimensions());
     }
 
-    void generate() {
-        *output_ = lowered_.pipeline.outputs()[0];
-    }
+    void generate() { *output_ = lowered_.pipeline.outputs()[0]; }
 
 private:
     LoweredPipeline lowered_;

@@ -9,6 +9,7 @@
 #include "runtime/library/pack_reference.h"
 #include "runtime/process.h"
 #include "runtime/runner.h"
+#include "runtime/temp_dir.h"
 #include "schedules/lower.h"
 
 #include <fmt/format.h>
@@ -27,28 +28,6 @@ namespace fs = std::filesystem;
 
 constexpr const char *kCompiler = "aarch64-linux-gnu-gcc";
 constexpr const char *kEmulator = "qemu-aarch64";
-
-/// A directory under the system's temporary one, gone with its owner.
-class TemporaryDirectory {
-public:
-    TemporaryDirectory() {
-        std::string name = (fs::temp_directory_path() / "convsmith-XXXXXX").string();
-        if (mkdtemp(name.data()) == nullptr)
-            throw Error(ErrorCode::Io,
-                        fmt::format("temporary directory '{}': {}", name, std::strerror(errno)));
-        path_ = name;
-    }
-    ~TemporaryDirectory() {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    TemporaryDirectory(const TemporaryDirectory &) = delete;
-    TemporaryDirectory &operator=(const TemporaryDirectory &) = delete;
-    std::string operator/(const std::string &name) const { return (path_ / name).string(); }
-
-private:
-    fs::path path_;
-};
 
 // Records of the jobs file, as harness/run_jobs.c declares them.
 struct DimRecord {
@@ -127,7 +106,7 @@ private:
     size_t run_program(const std::string &program, const std::vector<RunJob> &jobs, const Batch &batch,
                        size_t first, std::vector<RunResult> &results) const;
 
-    TemporaryDirectory directory_;
+    TempDir directory_;
 };
 
 QemuRunner::Batch QemuRunner::compile(const std::vector<RunJob> &jobs,

@@ -6,10 +6,9 @@
 #include "runtime/frontend/case_files.h"
 #include "runtime/fuzz.h"
 #include "runtime/guarded_tensor.h"
+#include "runtime/temp_dir.h"
 
 #include <gtest/gtest.h>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -215,12 +214,7 @@ TEST(Fuzz, FortyRandomProblemsPass) {
 /// A copy of one of our cases in a directory that the test may damage.
 class CaseFile : public testing::Test {
 protected:
-    void SetUp() override {
-        directory_ = fs::temp_directory_path() / ("convsmith_case_" + std::to_string(::getpid()));
-        fs::remove_all(directory_);
-        fs::copy(std::string(kOwnCases) + "/onnx_style/conv_relu", directory_);
-    }
-    void TearDown() override { fs::remove_all(directory_); }
+    void SetUp() override { fs::copy(std::string(kOwnCases) + "/onnx_style/conv_relu", directory_); }
 
     void replace(const std::string &from, const std::string &to) const {
         const std::string path = (directory_ / "case.json").string();
@@ -245,7 +239,8 @@ protected:
         EXPECT_NE(broken.malformed.find(field), std::string::npos) << broken.malformed;
     }
 
-    fs::path directory_;
+    const TempDir files_;
+    const fs::path &directory_ = files_.path();
 };
 
 TEST_F(CaseFile, IsReadAsItStands) {
@@ -332,15 +327,14 @@ TEST(CaseFiles, HandMadeCasesPassAndTheRestIsSkippedWithReasons) {
 }
 
 TEST(CaseFiles, WrongExpectationFails) {
-    const fs::path directory = fs::temp_directory_path() / ("convsmith_wrong_" + std::to_string(::getpid()));
-    fs::remove_all(directory);
+    const TempDir files;
+    const fs::path &directory = files.path();
     fs::copy(std::string(kOwnCases) + "/onnx_style/conv_relu", directory);
     const float wrong[9] = {0, 0, 0, 0, 0, 2, 3, 4.001F, 4};
     std::ofstream(directory / "y.bin", std::ios::binary)
         .write(reinterpret_cast<const char *>(wrong), sizeof wrong);
     CheckOptions options = options_with(nullptr);
     const CheckReport report = check_cases(directory.string(), options);
-    fs::remove_all(directory);
     ASSERT_EQ(report.failed, 1);
     EXPECT_NE(report.outcomes[0].detail.find("output element 7"), std::string::npos)
         << report.outcomes[0].detail;

@@ -1,7 +1,7 @@
 // The `convsmith` program from outside: exit codes, what goes to which stream, JSON files, and that failures
 // leave nothing behind. What the subcommands compute is tested with the libraries they call.
+#include "runtime/temp_dir.h"
 #include "tests/onnx_builder.h"
-#include "tests/temp_dir.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

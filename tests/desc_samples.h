@@ -3,6 +3,7 @@
 
 #include "generators/conv_desc.h"
 #include "generators/error.h"
+#include "tests/error_of.h"
 
 #include <gtest/gtest.h>
 
@@ -21,18 +22,6 @@ inline ConvDesc resnet_layer() {
     d.pad_begin = d.pad_end = {1, 1};
     d.epilogue = {epilogue_stage("bias"), epilogue_stage("relu")};
     return d;
-}
-
-/// The message of the Error that `action` throws; checks its code.
-inline std::string error_of(const std::function<void()> &action, ErrorCode code = ErrorCode::BadArgument) {
-    try {
-        action();
-    } catch (const Error &e) {
-        EXPECT_EQ(e.code(), code) << e.what();
-        return e.what();
-    }
-    ADD_FAILURE() << "no error was thrown";
-    return "";
 }
 
 /// `text` is one line and has every part.

@@ -4,7 +4,8 @@
 #include "generators/error.h"
 #include "runtime/frontend/file_io.h"
 #include "runtime/frontend/network.h"
-#include "tests/temp_dir.h"
+#include "runtime/temp_dir.h"
+#include "tests/error_of.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -19,19 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-/// The message of the Error that `call` throws; fails the test if it throws none.
-template<typename Call>
-std::string error_of(const Call &call, ErrorCode want = ErrorCode::BadArgument) {
-    try {
-        call();
-    } catch (const Error &error) {
-        EXPECT_EQ(error.code(), want) << error.what();
-        return error.what();
-    }
-    ADD_FAILURE() << "no error was thrown";
-    return "";
-}
 
 /// True if `text` has every part.
 ::testing::AssertionResult has(const std::string &text, const std::vector<std::string> &parts) {

@@ -4,7 +4,8 @@
 
 #include "runtime/kernel.h"
 #include "runtime/oracle.h"
-#include "tests/temp_dir.h"
+#include "runtime/temp_dir.h"
+#include "tests/error_of.h"
 
 #include <gtest/gtest.h>
 
@@ -63,17 +64,6 @@ inline void expect_exact(const Kernel &kernel, const ConvDesc &closed, uint64_t 
     options.exact = true;
     const Judgement judgement = judge(problem.desc, problem.view(), output.view(), options);
     EXPECT_TRUE(judgement.ok()) << closed.key() << " seed " << seed << ": " << judgement.first_wrong;
-}
-
-/// The message of the Error that `action` throws, "" if none; `code` is checked.
-inline std::string error_of(const std::function<void()> &action, ErrorCode code = ErrorCode::BadArgument) {
-    try {
-        action();
-    } catch (const Error &error) {
-        EXPECT_EQ(error.code(), code) << error.what();
-        return error.what();
-    }
-    return "";
 }
 
 } // namespace convsmith

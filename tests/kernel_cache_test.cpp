@@ -3,7 +3,7 @@
 // jit_test.cpp.
 #include "generators/error.h"
 #include "runtime/kernel_cache.h"
-#include "tests/temp_dir.h"
+#include "runtime/temp_dir.h"
 
 #include <gtest/gtest.h>
 

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 constexpr const char *kKey = "conv_ci2_i4_co2_k3_f32_nwc";
 
 std::string refusal(ErrorCode code, const std::vector<Layer> &layers, const LibraryOptions &options) {
-    return error_of(code, [&] { build_library(layers, options); });
+    return error_of([&] { build_library(layers, options); }, code);
 }
 
 bool contains(const std::string &text, const std::string &part) {
@@ -129,7 +129,7 @@ TEST(Staging, FailedCommitPutsTheOldFilesBack) {
     write_text(staging.path() / "manifest.json", "new");
     fs::create_directories(dir.path() / "manifest.json/occupied"); // appears behind the writer's back
     fs::create_directories(staging.path() / "../old/manifest.json/occupied");
-    error_of(ErrorCode::Io, [&] { staging.commit(); });
+    error_of([&] { staging.commit(); }, ErrorCode::Io);
     EXPECT_EQ(read_text(dir.path() / "lib/old"), "old");
 }
 

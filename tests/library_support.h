@@ -6,7 +6,8 @@
 #include "runtime/library.h"
 #include "runtime/oracle.h"
 #include "runtime/process.h"
-#include "tests/temp_dir.h"
+#include "runtime/temp_dir.h"
+#include "tests/error_of.h"
 
 #include <gtest/gtest.h>
 
@@ -65,19 +66,6 @@ inline std::string output_of(const std::vector<std::string> &command) {
     const ProcessResult result = run_process(command);
     EXPECT_TRUE(result.ok()) << command[0] << ": " << result.text();
     return result.output;
-}
-
-/// The message of the Error that `work` throws; its code must be `code`.
-template<typename Work>
-std::string error_of(ErrorCode code, const Work &work) {
-    try {
-        work();
-    } catch (const Error &e) {
-        EXPECT_EQ(static_cast<int>(e.code()), static_cast<int>(code)) << e.what();
-        return e.what();
-    }
-    ADD_FAILURE() << "no Error was thrown";
-    return "";
 }
 
 /// Every path below `directory`, relative, sorted.

@@ -3,8 +3,9 @@
 
 #include "generators/error.h"
 #include "runtime/frontend/network.h"
+#include "runtime/temp_dir.h"
+#include "tests/error_of.h"
 #include "tests/onnx_builder.h"
-#include "tests/temp_dir.h"
 
 #include <fstream>
 #include <functional>
@@ -32,15 +33,9 @@ protected:
     }
 
     std::string error(const OnnxBuilder &builder, const ImportOptions &options = ImportOptions()) const {
-        try {
-            import(builder, options);
-        } catch (const Error &error) {
-            EXPECT_EQ(error.code(), ErrorCode::BadArgument) << error.what();
-            EXPECT_TRUE(has(error.what(), {"model.onnx"}));
-            return error.what();
-        }
-        ADD_FAILURE() << "no error was thrown";
-        return "";
+        std::string message = error_of([&] { import(builder, options); });
+        EXPECT_TRUE(has(message, {"model.onnx"}));
+        return message;
     }
 
     std::string error_of_bytes(const std::string &bytes, const std::string &name = "model.onnx") const {

@@ -60,7 +60,7 @@ TEST(QemuRunner, MissingProgramsAreUnsupportedAndNamePackages) {
     const char *path = std::getenv("PATH");
     const std::string saved = path == nullptr ? "" : path;
     setenv("PATH", "/nonexistent", 1);
-    const std::string message = error_of(ErrorCode::Unsupported, [] { make_qemu_aarch64_runner(); });
+    const std::string message = error_of([] { make_qemu_aarch64_runner(); }, ErrorCode::Unsupported);
     setenv("PATH", saved.c_str(), 1);
     EXPECT_NE(message.find("gcc-aarch64-linux-gnu"), std::string::npos) << message;
     EXPECT_NE(message.find("qemu-user"), std::string::npos) << message;

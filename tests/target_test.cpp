@@ -1,6 +1,8 @@
 // Target names, Halide target strings and the runner that fits them.
 #include "generators/error.h"
+#include "runtime/temp_dir.h"
 #include "schedules/target.h"
+#include "tests/error_of.h"
 
 #include <gtest/gtest.h>
 
@@ -10,15 +12,10 @@
 namespace convsmith {
 namespace {
 
-std::string error_of(const std::string &text) {
-    try {
-        parse_target(text);
-    } catch (const Error &e) {
-        EXPECT_EQ(e.code(), ErrorCode::BadArgument);
-        return e.what();
-    }
-    ADD_FAILURE() << "'" << text << "' was accepted";
-    return "";
+/// What parse_target says of a text that it refuses.
+std::string refusal_of(const std::string &text) {
+    SCOPED_TRACE("'" + text + "'");
+    return error_of([&] { parse_target(text); });
 }
 
 TEST(Target, ClassNamesGiveTheirRow) {
@@ -95,7 +92,7 @@ TEST(Target, UnknownTextIsRefusedByNameAndReason) {
         {"host-banana", "'banana' is not a known feature"},
     };
     for (const auto &row : rows) {
-        const std::string message = error_of(row.text);
+        const std::string message = refusal_of(row.text);
         EXPECT_NE(message.find(row.reason), std::string::npos) << row.text << ": " << message;
         EXPECT_NE(message.find("x86_avx512, arm_neon"), std::string::npos) << "known names: " << message;
     }
@@ -151,9 +148,9 @@ TEST(Target, EmulatorOnThePathIsUsed) {
     const Target arm = parse_target("arm-64-linux");
     if (runs_natively(arm))
         GTEST_SKIP() << "this machine is an arm-64-linux itself";
-    std::string directory = testing::TempDir() + "convsmith_target_test_XXXXXX";
-    ASSERT_NE(mkdtemp(directory.data()), nullptr);
-    const std::string program = directory + "/qemu-aarch64";
+    const TempDir files;
+    const std::string directory = files.string();
+    const std::string program = files / "qemu-aarch64";
     ASSERT_EQ(std::system(("touch " + program).c_str()), 0);
     {
         const ScopedPath path(directory);
@@ -164,7 +161,6 @@ TEST(Target, EmulatorOnThePathIsUsed) {
         const ScopedPath path("/nonexistent:" + directory);
         EXPECT_EQ(runner_for(arm), RunnerKind::QemuAarch64);
     }
-    std::system(("rm -r " + directory).c_str());
 }
 
 } // namespace
