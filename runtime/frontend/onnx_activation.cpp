@@ -265,7 +265,8 @@ std::optional<ActivationMatch> spelled_activation(const OnnxGraph &graph, const 
     Environment known = {{value, sample_points()}};
     std::vector<int> nodes;
     std::vector<int> frontier = graph.consumers(value);
-    std::optional<ActivationMatch> best;
+    std::optional<EpilogueStage> best;
+    size_t best_length = 0; // the nodes of the best match are the first so many of `nodes`
     while (!frontier.empty() && nodes.size() < kMaxNodes) {
         const auto next =
             std::min_element(frontier.begin(), frontier.end()); // graph order: inputs come first
@@ -284,10 +285,15 @@ std::optional<ActivationMatch> spelled_activation(const OnnxGraph &graph, const 
         frontier.insert(frontier.end(), graph.consumers(output).begin(), graph.consumers(output).end());
         const std::optional<EpilogueStage> stage = stage_computing(*samples);
         if (stage && has_single_exit(graph, known, nodes, output)) {
-            best = ActivationMatch{*stage, nodes, output};
+            best = stage;
+            best_length = nodes.size();
         }
     }
-    return best;
+    if (!best) {
+        return std::nullopt;
+    }
+    nodes.resize(best_length);
+    return ActivationMatch{*best, nodes, graph.node(nodes.back()).output(0)};
 }
 
 } // namespace convsmith::frontend
