@@ -43,7 +43,7 @@ fi
 
 packages=(
     # compiler and build
-    cmake ninja-build g++ pkg-config
+    cmake make ninja-build g++ pkg-config
     # kernels: code generation, and linking it in-process
     "libhalide$version-0-dev" "llvm-$version-dev"
     # front ends, command line, output
