@@ -55,9 +55,9 @@ Problem layer_problem(const Layer &layer, uint64_t seed) {
     if (layer.desc.is_open())
         throw Error(ErrorCode::BadArgument, layer.name + ": sizes are open (0); a benchmark needs them all");
     Problem problem = make_problem(layer.desc, Fill::Uniform, seed);
-    take_values(layer.filter.get(), problem.filter, layer.name + ": filter");
+    take_values(layer.filter.get(), problem["filter"], layer.name + ": filter");
     if (layer.desc.has_operand(Operand::Bias))
-        take_values(layer.bias.get(), problem.bias, layer.name + ": bias");
+        take_values(layer.bias.get(), problem["bias"], layer.name + ": bias");
     return problem;
 }
 
@@ -65,13 +65,9 @@ LayerResult compare_layer(Jit &jit, const Layer &layer, const Machine &machine,
                           const CompareOptions &options) {
     const Problem problem = layer_problem(layer, options.seed);
     const auto kernel = jit.kernel(problem.desc, make_plan(problem.desc, options.target, options.plan));
-    const PackedFilter filter = kernel->pack(problem.filter.view());
+    const PackedFilter filter = kernel->pack(problem["filter"].view());
     const Tensor output(problem.desc.out_type, output_shape(problem.desc));
-    ConvTensors tensors;
-    tensors.input = problem.input.view();
-    tensors.bias = problem.bias.view();
-    tensors.residual = problem.residual.view();
-    tensors.output = output.view();
+    const NamedTensors tensors = problem.call(output.view());
 
     LayerResult result;
     result.name = layer.name;

@@ -29,13 +29,9 @@ constexpr const char *kLayers[] = {
 void time_layer(benchmark::State &state, const ConvDesc &desc, Jit &jit) {
     const Problem problem = make_problem(desc, Fill::Uniform, 1);
     const auto kernel = jit.kernel(desc);
-    const PackedFilter filter = kernel->pack(problem.filter.view());
+    const PackedFilter filter = kernel->pack(problem["filter"].view());
     const Tensor output(desc.out_type, output_shape(desc));
-    ConvTensors tensors;
-    tensors.input = problem.input.view();
-    tensors.bias = problem.bias.view();
-    tensors.residual = problem.residual.view();
-    tensors.output = output.view();
+    const NamedTensors tensors = problem.call(output.view());
 
     kernel->run(tensors, filter);
     JudgeOptions judge_options;

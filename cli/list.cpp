@@ -3,6 +3,7 @@
 #include "cli/options.h"
 #include "generators/epilogue.h"
 #include "generators/error.h"
+#include "generators/variant.h"
 #include "schedules/plan.h"
 #include "schedules/target.h"
 
@@ -38,19 +39,35 @@ void print_table(const std::vector<std::vector<std::string>> &rows) {
     }
 }
 
+/// "tuned" if the variant has a schedule of its own for the target class, else "generic".
+std::string tuning_of(const std::string &variant, const std::string &target) {
+    const auto &table = schedule_table();
+    const bool is_tuned = std::any_of(table.begin(), table.end(), [&](const ScheduleInfo &schedule) {
+        return schedule.serves(variant) && schedule.target == target;
+    });
+    return is_tuned ? "tuned" : "generic";
+}
+
 Json list_variants() {
-    std::vector<std::vector<std::string>> rows = {{"VARIANT", "SCHEDULES"}};
+    std::vector<std::vector<std::string>> rows = {{"VARIANT"}};
+    for (const Target &target : target_table()) {
+        rows[0].push_back(target.name);
+    }
+    rows[0].insert(rows[0].end(), {"TAKES", "WHAT IT IS"});
     Json json = Json::array();
-    for (const ScheduleInfo &schedule : schedule_table()) {
-        const auto is_same = [&](const std::vector<std::string> &row) { return row[0] == schedule.variant; };
-        const auto row = std::find_if(rows.begin(), rows.end(), is_same);
-        if (row == rows.end()) {
-            rows.push_back({schedule.variant, schedule.name});
-            json.push_back({{"name", schedule.variant}, {"schedules", {schedule.name}}});
-        } else {
-            (*row)[1] += " " + schedule.name;
-            json[row - rows.begin() - 1]["schedules"].push_back(schedule.name);
+    for (const VariantInfo &variant : variant_table()) {
+        std::vector<std::string> row = {variant.name};
+        Json targets;
+        for (const Target &target : target_table()) {
+            row.push_back(tuning_of(variant.name, target.name));
+            targets[target.name] = row.back();
         }
+        row.insert(row.end(), {variant.condition, variant.doc});
+        rows.push_back(row);
+        json.push_back({{"name", variant.name},
+                        {"takes", variant.condition},
+                        {"doc", variant.doc},
+                        {"targets", targets}});
     }
     print_table(rows);
     return json;
@@ -94,7 +111,9 @@ Json list_targets() {
 Json list_schedules() {
     Json json = Json::array();
     for (const ScheduleInfo &schedule : schedule_table()) {
-        fmt::print("{}/{} ({}): {}\n", schedule.variant, schedule.name,
+        const std::string variants =
+            schedule.variants.empty() ? "any variant" : fmt::format("{}", fmt::join(schedule.variants, ", "));
+        fmt::print("{} for {} ({}): {}\n", schedule.name, variants,
                    schedule.target == "*" ? "any target" : "tuned for " + schedule.target, schedule.doc);
         Json params = Json::array();
         for (const ParamSpec &param : schedule.params) {
@@ -105,7 +124,7 @@ Json list_schedules() {
                               {"legal", param.legal},
                               {"doc", param.doc}});
         }
-        json.push_back({{"variant", schedule.variant},
+        json.push_back({{"variants", schedule.variants},
                         {"name", schedule.name},
                         {"target", schedule.target},
                         {"doc", schedule.doc},
@@ -124,9 +143,7 @@ Json list_epilogues() {
             params += fmt::format("{}{}={}", i ? " " : "", info.param_names[i], info.param_defaults[i]);
             json_params.push_back({{"name", info.param_names[i]}, {"default", info.param_defaults[i]}});
         }
-        const std::string operand = info.operand == Operand::Bias       ? "bias"
-                                    : info.operand == Operand::Residual ? "residual"
-                                                                        : "";
+        const std::string operand = info.operand == Operand::None ? "" : operand_info(info.operand).name;
         rows.push_back({info.name, params, operand, info.formula});
         json.push_back({{"name", info.name},
                         {"operand", operand.empty() ? Json() : Json(operand)},

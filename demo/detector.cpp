@@ -68,8 +68,8 @@ Detector::Detector(const std::string &model, const std::string &library, const s
 Problem Detector::problem(size_t i) const {
     Problem problem = bench::layer_problem(layers.at(i).layer, i + 1);
     if (i == 0) {
-        CONVSMITH_CHECK(problem.input.shape() == normalized(picture).shape());
-        problem.input = normalized(picture);
+        CONVSMITH_CHECK(problem["input"].shape() == normalized(picture).shape());
+        problem["input"] = normalized(picture);
     }
     return problem;
 }
@@ -94,7 +94,7 @@ void prepare(const Detector &detector, const std::string &directory) {
     for (size_t i = 0; i < detector.layers.size(); i++) {
         const std::string &id = detector.layers[i].id;
         rows << "LAYER(" << id << ", " << upper(id) << ")\n";
-        write_raw(std::string(place).append(id).append(".input"), detector.problem(i).input);
+        write_raw(std::string(place).append(id).append(".input"), detector.problem(i)["input"]);
     }
     if (!rows.flush())
         throw Error(ErrorCode::Io, directory + "/layers.inc: cannot write");

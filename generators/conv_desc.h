@@ -1,10 +1,11 @@
 // ConvDesc: the problem (what to compute), free of any decision about how. Everything else takes one:
 // shape arithmetic (conv_shape.h), algorithms, plans, the oracle. Its canonical key is test name, file name,
-// C symbol, cache key and database key at once.
+// C symbol, cache key and database key at once. What is computed of a window is the descriptor's op (op.h).
 #pragma once
 
 #include "generators/dtype.h"
 #include "generators/epilogue.h"
+#include "generators/op.h"
 
 #include <array>
 #include <optional>
@@ -28,6 +29,7 @@ enum class PadMode {
     Reflect,   ///< mirror without repeating the edge: index -1 reads 1
     Replicate, ///< the nearest edge element
     Circular,  ///< wraps around
+    Ignore,    ///< pools only, their default: the tap takes no part (an average divides by the others)
 };
 
 /// Memory order of an activation tensor.
@@ -36,30 +38,59 @@ enum class Layout {
     ChannelsFirst, ///< n, c, spatial...: "ncw", "nchw", "ncdhw"
 };
 
-/// A convolution (cross-correlation: the kernel is not flipped) followed by element-wise stages:
-///   out(n, co, x) = epilogue(sum over ci, k of weights(co, ci, k) * padded(n, g(co)*ci/groups + ci, x*s +
-///   k*d - p))
-/// Every field has the default that a key may leave out, except channels, kernel and spatial extents.
+/// Where an output element is stored: an index map that costs no copy. Block and group numbers are
+/// ConvDesc::rearrange_factor; b stands for it.
+enum class Rearrange {
+    None,
+    Shuffle,      ///< ShuffleNet: channel c of b groups goes to (c % (co / b)) * b + c / (co / b)
+    DepthToSpace, ///< ONNX mode DCR: channel (offset * co / b^rank + c) goes to pixel offset of a block of
+                  ///< b^rank
+    PixelShuffle, ///< ONNX mode CRD, PyTorch: channel (c * b^rank + offset) does
+    SpaceToDepth, ///< the inverse of DepthToSpace: the pixels of a block become channels
+};
+
+/// MaxPool's second output: the flat index, over batch, channels and space in channels-first order, of each
+/// maximum.
+enum class Indices {
+    None,
+    RowMajor,    ///< space counted with its last axis fastest
+    ColumnMajor, ///< with its first axis fastest (ONNX storage_order 1)
+};
+
+/// A window operation (op.h has the formula of each op) followed by element-wise stages and stored through an
+/// index map. Every field has the default that a key may leave out, except channels, kernel and spatial
+/// extents; a field that the op does not have stays at its default.
 struct ConvDesc {
+    Op op = Op::Conv;
     int rank = 2;    ///< spatial dimensions: 1, 2 or 3
     int n = 1;       ///< batch; 0 = open: any size at the call
     int ci = 0;      ///< input channels, all groups together
-    int co = 0;      ///< output channels, all groups together
+    int co = 0;      ///< output channels, all groups together; equals ci where the op keeps channels apart
     int groups = 1;  ///< divides ci and co
     Spatial in = {}; ///< input extents; 0 = open: any size at the call
     Spatial kernel = {1, 1, 1};
     Spatial stride = {1, 1, 1};
     Spatial dilation = {1, 1, 1};
-    Spatial pad_begin = {}; ///< cells added before the first element of an axis
+    Spatial pad_begin = {}; ///< cells added before the first element of an axis; Identity: negative crops
     Spatial pad_end = {};   ///< cells added after the last
-    PadMode pad_mode = PadMode::Zeros;
-    double pad_value = 0; ///< used by PadMode::Constant
+    Spatial out_pad = {};   ///< Deconv: cells added after the last output of an axis
+    PadMode pad_mode = PadMode::Zeros; ///< in a key, pools have Ignore for default
+    double pad_value = 0;              ///< used by PadMode::Constant
+    int offset_groups = 1;             ///< Deform: groups of input channels that share offsets
+    bool masked = false;               ///< Deform: each tap is scaled by a mask (version 2)
+    Indices indices = Indices::None;   ///< MaxPool
+    bool ceil_mode = false;            ///< pools: a last window may overhang the padding
+    int norm = 2;                      ///< LpPool: p
     DType in_type = DType::F32;
     DType weight_type = DType::F32;
     DType acc_type = DType::F32;
     DType out_type = DType::F32;
     Layout in_layout = Layout::ChannelsLast;
     Layout out_layout = Layout::ChannelsLast;
+    Rearrange rearrange = Rearrange::None;
+    int rearrange_factor = 1;
+    int co_total = 0;                    ///< channels of the tensor written; 0: this op's own
+    int co_begin = 0;                    ///< first of them that this op writes; it leaves the others alone
     std::vector<EpilogueStage> epilogue; ///< applied in order
 
     bool operator==(const ConvDesc &o) const;
@@ -71,9 +102,12 @@ struct ConvDesc {
     /// True if the chain has a stage that reads `operand`.
     bool has_operand(Operand operand) const;
 
-    /// The canonical key, only [a-z0-9_], every field spelled out, e.g.
+    /// The canonical key, only [a-z0-9_], every number of the op spelled out, e.g.
     /// conv_n1_ci64_i56x56_co64_k3x3_s1x1_p1x1x1x1_d1x1_g1_f32_nhwc_zeros_bias_relu
-    ///   p: begin of every axis, then end of every axis. Types: one name if all four agree, else
+    /// maxpool_n1_ci64_i112x112_k3x3_s2x2_p1x1x1x1_d1x1_f32_nhwc_ignore
+    ///   p: begin of every axis, then end of every axis; 'm' before a number is minus. Words for what is off
+    ///   by default (mask, indices, ceil, shuffle3, depthtospace2, into256x64: channels [64, 64 + co) of 256)
+    ///   stand before the types, only where they apply. Types: one name if all four agree, else
     ///   in, weights, accumulator, output joined by 'x' (f32xf32xf64xf32). Layout: one name, or input2output
     ///   (nchw2nhwc). Numbers that belong to the token before them: 'v' and the number with 'p' for the point
     ///   and 'm' for minus (constant_vm1p5, leaky_relu_v0p01).

@@ -1,6 +1,7 @@
-// The canonical key of a ConvDesc and its inverse. Grammar: "conv", then fields (a name and numbers, a type,
-// a layout or a padding mode), then epilogue stages, all joined by '_'; a token 'v...' is a number of the
-// stage or padding mode before it. Beside it: conv_desc.cpp, whose validate() judges what was read.
+// The canonical key of a ConvDesc and its inverse. Grammar: the op's name, then fields (a name and numbers, a
+// word, types, a layout or a padding mode), then epilogue stages, all joined by '_'; a token 'v...' is a
+// number of the stage or padding mode before it. Beside it: conv_desc.cpp, whose validate() judges what was
+// read.
 #include "generators/conv_desc.h"
 
 #include "generators/conv_shape.h"
@@ -53,8 +54,100 @@ std::optional<int> parse_int(std::string_view text) {
     return error == std::errc() && stop == end ? std::optional<int>(value) : std::nullopt;
 }
 
+/// parse_int after an optional 'm' for minus.
+std::optional<int> parse_signed_int(std::string_view text) {
+    const bool negative = !text.empty() && text[0] == 'm';
+    const std::optional<int> value = parse_int(negative ? text.substr(1) : text);
+    return value && negative ? std::optional<int>(-*value) : value;
+}
+
+std::string signed_token(int value) {
+    return value < 0 ? "m" + std::to_string(-int64_t{value}) : std::to_string(value);
+}
+
+/// Letters before the first digit, or before the minus sign of a number.
+size_t name_length(std::string_view token) {
+    for (size_t i = 0; i < token.size(); i++) {
+        const bool minus = token[i] == 'm' && i > 0 && i + 1 < token.size() && is_digit(token[i + 1]);
+        if (minus || is_digit(token[i]))
+            return i;
+    }
+    return token.size();
+}
+
 std::string joined(const Spatial &numbers, int rank) {
-    return fmt::format("{}", fmt::join(numbers.begin(), numbers.begin() + rank, "x"));
+    std::string text;
+    for (int a = 0; a < rank; a++)
+        text += (a > 0 ? "x" : "") + signed_token(numbers[a]);
+    return text;
+}
+
+constexpr unsigned bit(Op op) {
+    return 1u << static_cast<unsigned>(op);
+}
+constexpr unsigned kFilterOps = bit(Op::Conv) | bit(Op::Deconv) | bit(Op::Deform);
+constexpr unsigned kPools = bit(Op::MaxPool) | bit(Op::AvgPool) | bit(Op::LpPool);
+constexpr unsigned kWindowOps = kFilterOps | kPools;
+constexpr unsigned kAllOps = kWindowOps | bit(Op::Identity);
+
+/// A field made of a name and numbers: one for a scalar, one per axis, or begin and end of every axis.
+struct NumberField {
+    std::string name;
+    unsigned ops; ///< that have it
+    bool is_required;
+    int ConvDesc::*scalar;
+    Spatial ConvDesc::*axes;
+    Spatial ConvDesc::*axes_end; ///< after `axes`
+};
+
+/// In the order of a key.
+const std::vector<NumberField> &number_fields() {
+    using D = ConvDesc;
+    static const std::vector<NumberField> fields = {
+        {"n", kAllOps, false, &D::n, nullptr, nullptr},
+        {"ci", kAllOps, true, &D::ci, nullptr, nullptr},
+        {"i", kAllOps, true, nullptr, &D::in, nullptr},
+        {"co", kFilterOps, true, &D::co, nullptr, nullptr},
+        {"k", kWindowOps, true, nullptr, &D::kernel, nullptr},
+        {"s", kWindowOps, false, nullptr, &D::stride, nullptr},
+        {"p", kAllOps, false, nullptr, &D::pad_begin, &D::pad_end},
+        {"d", kWindowOps, false, nullptr, &D::dilation, nullptr},
+        {"o", bit(Op::Deconv), false, nullptr, &D::out_pad, nullptr},
+        {"g", kFilterOps, false, &D::groups, nullptr, nullptr},
+        {"og", bit(Op::Deform), false, &D::offset_groups, nullptr, nullptr},
+        {"l", bit(Op::LpPool), false, &D::norm, nullptr, nullptr},
+    };
+    return fields;
+}
+
+/// Words for what is off by default, with or without a number.
+const struct {
+    const char *name;
+    Rearrange rearrange;
+} kRearranges[] = {{"shuffle", Rearrange::Shuffle},
+                   {"depthtospace", Rearrange::DepthToSpace},
+                   {"pixelshuffle", Rearrange::PixelShuffle},
+                   {"spacetodepth", Rearrange::SpaceToDepth}};
+
+const struct {
+    const char *name;
+    Indices indices;
+} kIndices[] = {{"indices", Indices::RowMajor}, {"colindices", Indices::ColumnMajor}};
+
+/// The words of a descriptor, each with '_' before it.
+std::string words(const ConvDesc &d) {
+    std::string text;
+    if (d.masked)
+        text += "_mask";
+    for (const auto &row : kIndices)
+        text += d.indices == row.indices ? std::string("_") + row.name : "";
+    if (d.ceil_mode)
+        text += "_ceil";
+    for (const auto &row : kRearranges)
+        text += d.rearrange == row.rearrange ? fmt::format("_{}{}", row.name, d.rearrange_factor) : "";
+    if (d.co_total != 0)
+        text += fmt::format("_into{}x{}", d.co_total, d.co_begin);
+    return text;
 }
 
 std::string types_token(const ConvDesc &d) {
@@ -81,15 +174,17 @@ private:
     [[noreturn]] void fail(size_t token, const std::string &want) const;
     void read_field();
     bool read_number_field();
+    bool read_word();
+    bool read_rearrange(const std::string &name);
     bool read_types();
     bool read_layout();
     bool read_pad_mode();
     bool read_stage();
     std::vector<double> read_values();
     void mark_once(const std::string &field);
-    void fill_axes();
-    void set_axes(const std::string &field, Spatial *axes);
-    void set_padding();
+    std::vector<int> numbers_after(size_t letters);
+    void set_numbers();
+    void set_axes(const NumberField &field, std::vector<int> values, size_t token);
 
     struct Numbers {
         size_t token = 0; ///< where they were read
@@ -116,15 +211,26 @@ void KeyReader::mark_once(const std::string &field) {
 }
 
 ConvDesc KeyReader::read() {
-    if (tokens_[0] != "conv")
-        fail(0, "want 'conv'");
+    const std::vector<OpInfo> &ops = op_table();
+    const auto op =
+        std::find_if(ops.begin(), ops.end(), [&](const OpInfo &row) { return row.name == tokens_[0]; });
+    if (op == ops.end()) {
+        std::string names;
+        for (const OpInfo &row : ops)
+            names += (names.empty() ? "'" : ", '") + row.name + "'";
+        fail(0, "want one of " + names);
+    }
+    desc_.op = op->op;
+    desc_.pad_mode = op->is_pool ? PadMode::Ignore : PadMode::Zeros;
     for (next_ = 1; next_ < tokens_.size();)
         read_field();
-    for (const char *required : {"ci", "i", "co", "k"}) {
-        if (seen_.count(required) == 0)
-            fail(tokens_.size(), fmt::format("field {} is missing", required));
+    for (const NumberField &field : number_fields()) {
+        if (field.is_required && (field.ops & bit(desc_.op)) != 0 && seen_.count(field.name) == 0)
+            fail(tokens_.size(), fmt::format("field {} is missing", field.name));
     }
-    fill_axes();
+    set_numbers();
+    if (!op->has_filter)
+        desc_.co = desc_.ci;
     try {
         desc_.validate();
     } catch (const Error &e) {
@@ -137,42 +243,100 @@ void KeyReader::read_field() {
     if (tokens_[next_].empty())
         fail(next_, "empty, want a field or an epilogue stage");
     const bool in_epilogue = !desc_.epilogue.empty();
-    if (!in_epilogue && (read_number_field() || read_types() || read_layout() || read_pad_mode()))
+    if (!in_epilogue &&
+        (read_number_field() || read_word() || read_types() || read_layout() || read_pad_mode()))
         return;
     if (read_stage())
         return;
-    fail(next_, in_epilogue
-                    ? "want an epilogue stage (fields come before the epilogue)"
-                    : "want one of n ci i co k s p d g with numbers, types (f32), a layout (nhwc), a padding "
-                      "mode or an epilogue stage");
+    if (in_epilogue)
+        fail(next_, "want an epilogue stage (fields come before the epilogue)");
+    std::string names;
+    for (const NumberField &field : number_fields())
+        names += (field.ops & bit(desc_.op)) != 0 ? field.name + " " : "";
+    fail(next_, "want one of " + names +
+                    "with numbers, types (f32), a layout (nhwc), a padding mode or an epilogue stage");
+}
+
+/// The numbers of the next token, which has a name of `letters` letters.
+std::vector<int> KeyReader::numbers_after(size_t letters) {
+    std::vector<int> values;
+    const bool can_be_negative = desc_.op == Op::Identity;
+    for (const std::string_view part : split(tokens_[next_].substr(letters), 'x')) {
+        const std::optional<int> value = can_be_negative ? parse_signed_int(part) : parse_int(part);
+        if (!value)
+            fail(next_,
+                 fmt::format("{} is not a number from 0 to 2147483647 without leading zeros", quoted(part)));
+        values.push_back(*value);
+    }
+    return values;
 }
 
 /// n1, ci64, i56x56, ...: letters, then numbers joined by 'x'.
 bool KeyReader::read_number_field() {
     const std::string_view token = tokens_[next_];
-    const size_t letters = std::find_if(token.begin(), token.end(), is_digit) - token.begin();
+    const size_t letters = name_length(token);
     const std::string name(token.substr(0, letters));
-    const bool scalar = name == "n" || name == "ci" || name == "co" || name == "g";
-    if (!scalar && name != "i" && name != "k" && name != "s" && name != "p" && name != "d")
+    const auto &fields = number_fields();
+    const auto field =
+        std::find_if(fields.begin(), fields.end(), [&](const NumberField &f) { return f.name == name; });
+    if (field == fields.end())
         return false;
-    // Only the type names i8, i16, ... look like a field; four of them joined are types.
+    // Only the type names i8, i16, ... look like a field; alone they are extents, four of them joined are
+    // types.
     if (name == "i" && parse_dtype(token.substr(0, token.find('x'))) &&
-        token.find_first_of("fiu", 1) != token.npos)
+        (token.find_first_of("fiu", 1) != token.npos || seen_.count("i") != 0))
         return false;
+    if ((field->ops & bit(desc_.op)) == 0)
+        fail(next_, fmt::format("op {} has no field {}", op_info(desc_.op).name, name));
     mark_once(name);
-    Numbers numbers{next_, {}};
-    for (const std::string_view part : split(token.substr(letters), 'x')) {
-        const std::optional<int> value = parse_int(part);
-        if (!value)
-            fail(next_,
-                 fmt::format("{} is not a number from 0 to 2147483647 without leading zeros", quoted(part)));
-        numbers.values.push_back(*value);
-    }
-    if (scalar && numbers.values.size() != 1)
+    const Numbers numbers{next_, numbers_after(letters)};
+    if (field->scalar != nullptr && numbers.values.size() != 1)
         fail(next_, fmt::format("field {} has {} numbers, want 1", name, numbers.values.size()));
     numbers_[name] = numbers;
     next_++;
     return true;
+}
+
+/// mask, ceil, shuffle3, into256x64, ...; whether the op has it is for validate() to say.
+bool KeyReader::read_word() {
+    const std::string_view token = tokens_[next_];
+    const size_t letters = name_length(token);
+    const std::string name(token.substr(0, letters));
+    if (token == "mask") {
+        desc_.masked = true;
+    } else if (token == "ceil") {
+        desc_.ceil_mode = true;
+    } else if (token == "indices" || token == "colindices") {
+        for (const auto &row : kIndices)
+            desc_.indices = token == row.name ? row.indices : desc_.indices;
+    } else if (name == "into") {
+        const std::vector<int> values = numbers_after(letters);
+        if (values.size() != 2)
+            fail(next_, "want two numbers: channels of the tensor written, first of them (into256x64)");
+        desc_.co_total = values[0];
+        desc_.co_begin = values[1];
+    } else if (!read_rearrange(name)) {
+        return false;
+    }
+    mark_once(name);
+    next_++;
+    return true;
+}
+
+bool KeyReader::read_rearrange(const std::string &name) {
+    for (const auto &row : kRearranges) {
+        if (name != row.name)
+            continue;
+        if (desc_.rearrange != Rearrange::None)
+            fail(next_, "a second rearrangement, want at most one");
+        const std::vector<int> values = numbers_after(name.size());
+        if (values.size() != 1)
+            fail(next_, fmt::format("{} numbers, want 1 ({}2)", values.size(), name));
+        desc_.rearrange = row.rearrange;
+        desc_.rearrange_factor = values[0];
+        return true;
+    }
+    return false;
 }
 
 /// f32, or input x weights x accumulator x output.
@@ -224,8 +388,8 @@ bool KeyReader::read_layout() {
 }
 
 bool KeyReader::read_pad_mode() {
-    for (const PadMode mode :
-         {PadMode::Zeros, PadMode::Constant, PadMode::Reflect, PadMode::Replicate, PadMode::Circular}) {
+    for (const PadMode mode : {PadMode::Zeros, PadMode::Constant, PadMode::Reflect, PadMode::Replicate,
+                               PadMode::Circular, PadMode::Ignore}) {
         if (tokens_[next_] != pad_mode_name(mode))
             continue;
         mark_once("padding mode");
@@ -281,57 +445,40 @@ std::vector<double> KeyReader::read_values() {
     return values;
 }
 
-void KeyReader::fill_axes() {
-    const auto scalar = [&](const char *field, int &value) {
-        if (const auto found = numbers_.find(field); found != numbers_.end())
-            value = found->second.values[0];
-    };
-    scalar("n", desc_.n);
-    scalar("ci", desc_.ci);
-    scalar("co", desc_.co);
-    scalar("g", desc_.groups);
-
+/// Moves the numbers read into the descriptor, whose rank is the number of extents.
+void KeyReader::set_numbers() {
     const Numbers &extents = numbers_.at("i");
     if (extents.values.size() > kMaxSpatialRank)
         fail(extents.token, fmt::format("{} extents, want 1 to {}", extents.values.size(), kMaxSpatialRank));
     desc_.rank = static_cast<int>(extents.values.size());
-    set_axes("i", &desc_.in);
-    set_axes("k", &desc_.kernel);
-    set_axes("s", &desc_.stride);
-    set_axes("d", &desc_.dilation);
-    set_padding();
+    for (const NumberField &field : number_fields()) {
+        const auto found = numbers_.find(field.name);
+        if (found == numbers_.end())
+            continue;
+        if (field.scalar != nullptr)
+            desc_.*field.scalar = found->second.values[0];
+        else
+            set_axes(field, found->second.values, found->second.token);
+    }
     const auto layout = numbers_.find("layout");
     if (layout != numbers_.end() && layout->second.values[0] != desc_.rank)
         fail(layout->second.token,
              fmt::format("layout of {} spatial axes, but i has {}", layout->second.values[0], desc_.rank));
 }
 
-void KeyReader::set_axes(const std::string &field, Spatial *axes) {
-    const auto found = numbers_.find(field);
-    if (found == numbers_.end())
-        return;
-    std::vector<int> values = found->second.values;
-    const size_t rank = static_cast<size_t>(desc_.rank);
-    if (values.size() != 1 && values.size() != rank)
-        fail(found->second.token,
-             fmt::format("{} numbers, want {} (the extents of i) or 1 for all axes", values.size(), rank));
-    values.resize(rank, values[0]);
-    std::copy(values.begin(), values.end(), axes->begin());
-}
-
-void KeyReader::set_padding() {
-    const auto found = numbers_.find("p");
-    if (found == numbers_.end())
-        return;
-    std::vector<int> values = found->second.values;
-    const size_t rank = static_cast<size_t>(desc_.rank);
-    if (values.size() != 1 && values.size() != 2 * rank)
-        fail(found->second.token,
-             fmt::format("{} numbers, want {} (begin of every axis, then end) or 1 for all", values.size(),
-                         2 * rank));
-    values.resize(2 * rank, values[0]);
-    std::copy(values.begin(), values.begin() + rank, desc_.pad_begin.begin());
-    std::copy(values.begin() + rank, values.end(), desc_.pad_end.begin());
+void KeyReader::set_axes(const NumberField &field, std::vector<int> values, size_t token) {
+    const auto rank = static_cast<size_t>(desc_.rank);
+    const bool has_ends = field.axes_end != nullptr;
+    const size_t want = has_ends ? 2 * rank : rank;
+    if (values.size() != 1 && values.size() != want)
+        fail(token, fmt::format("{} numbers, want {} ({}) or 1 for all{}", values.size(), want,
+                                has_ends ? "begin of every axis, then end" : "the extents of i",
+                                has_ends ? "" : " axes"));
+    values.resize(want, values[0]);
+    std::copy_n(values.begin(), rank, (desc_.*field.axes).begin());
+    if (has_ends)
+        std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(rank), rank,
+                    (desc_.*field.axes_end).begin());
 }
 
 } // namespace
@@ -377,10 +524,20 @@ std::optional<double> parse_number_token(std::string_view text) {
 }
 
 std::string ConvDesc::key() const {
-    std::string key = fmt::format("conv_n{}_ci{}_i{}_co{}_k{}_s{}_p{}x{}_d{}_g{}_{}_{}_{}", n, ci,
-                                  joined(in, rank), co, joined(kernel, rank), joined(stride, rank),
-                                  joined(pad_begin, rank), joined(pad_end, rank), joined(dilation, rank),
-                                  groups, types_token(*this), layout_token(*this), pad_mode_name(pad_mode));
+    std::string key = op_info(op).name;
+    for (const NumberField &field : number_fields()) {
+        if ((field.ops & bit(op)) == 0)
+            continue;
+        key += "_" + field.name;
+        if (field.scalar != nullptr)
+            key += std::to_string(this->*field.scalar);
+        else
+            key += joined(this->*field.axes, rank);
+        if (field.axes_end != nullptr)
+            key += "x" + joined(this->*field.axes_end, rank);
+    }
+    key += fmt::format("{}_{}_{}_{}", words(*this), types_token(*this), layout_token(*this),
+                       pad_mode_name(pad_mode));
     if (pad_mode == PadMode::Constant)
         key += "_v" + number_token(pad_value);
     for (const EpilogueStage &stage : epilogue) {

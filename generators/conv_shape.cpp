@@ -45,7 +45,20 @@ int resolve_size(const std::string &field, int closed, int given) {
 
 bool is_trivial(const ConvDesc &desc, int axis) {
     return desc.kernel[axis] == 1 && desc.stride[axis] == 1 && desc.pad_begin[axis] == 0 &&
-           desc.pad_end[axis] == 0;
+           desc.pad_end[axis] == 0 && desc.out_pad[axis] == 0;
+}
+
+/// Whether positions may be renumbered: nothing but memory order depends on an axis.
+bool can_merge_axes(const ConvDesc &desc) {
+    const bool moves_in_space = desc.rearrange != Rearrange::None && desc.rearrange != Rearrange::Shuffle;
+    return desc.op != Op::Deform && desc.indices == Indices::None && !moves_in_space;
+}
+
+int64_t power(int64_t base, int exponent) {
+    int64_t total = 1;
+    for (int i = 0; i < exponent; i++)
+        total *= base;
+    return total;
 }
 
 /// Copies one axis' numbers; dilation has no effect on a single tap.
@@ -56,6 +69,7 @@ void copy_axis(const ConvDesc &from, int from_axis, ConvDesc &to, int to_axis) {
     to.dilation[to_axis] = from.kernel[from_axis] == 1 ? 1 : from.dilation[from_axis];
     to.pad_begin[to_axis] = from.pad_begin[from_axis];
     to.pad_end[to_axis] = from.pad_end[from_axis];
+    to.out_pad[to_axis] = from.out_pad[from_axis];
 }
 
 } // namespace
@@ -67,6 +81,20 @@ int effective_kernel(int kernel, int dilation) {
 int64_t conv_out_extent(int64_t in, int kernel, int stride, int dilation, int pad_begin, int pad_end) {
     const int64_t reach = in + pad_begin + pad_end - span_cells(kernel, dilation);
     return reach < 0 ? 0 : reach / stride + 1;
+}
+
+int64_t window_out_extent(const ConvDesc &d, int axis) {
+    const int64_t in = d.in[axis], begin = d.pad_begin[axis], end = d.pad_end[axis], stride = d.stride[axis];
+    const int64_t span = span_cells(d.kernel[axis], d.dilation[axis]);
+    if (d.op == Op::Deconv)
+        return (in - 1) * stride + span - begin - end + d.out_pad[axis];
+    if (d.op == Op::Identity)
+        return in + begin + end;
+    const int64_t reach = in + begin + end - span;
+    if (reach < 0 || !d.ceil_mode)
+        return reach < 0 ? 0 : reach / stride + 1;
+    const int64_t last = (reach + stride - 1) / stride; // start of the last window, in strides
+    return last * stride >= in + begin ? last : last + 1;
 }
 
 void set_same_padding(ConvDesc &desc, bool odd_at_end) {
@@ -102,12 +130,33 @@ ConvDesc with_sizes(const ConvDesc &desc, const Sizes &sizes) {
 
 Spatial out_extents(const ConvDesc &desc) {
     Spatial out = {1, 1, 1};
+    for (int a = 0; a < desc.rank; a++)
+        out[a] = desc.in[a] == 0 ? 0 : static_cast<int>(window_out_extent(desc, a));
+    return out;
+}
+
+int stored_channels(const ConvDesc &desc) {
+    const int64_t block = power(desc.rearrange_factor, desc.rank);
+    switch (desc.rearrange) {
+    case Rearrange::None:
+    case Rearrange::Shuffle:
+        return desc.co;
+    case Rearrange::DepthToSpace:
+    case Rearrange::PixelShuffle:
+        return static_cast<int>(desc.co / block);
+    case Rearrange::SpaceToDepth:
+        return static_cast<int>(std::min(desc.co * block, kMaxInt));
+    }
+    throw Error(ErrorCode::Internal, "unknown rearrangement");
+}
+
+Spatial stored_extents(const ConvDesc &desc) {
+    Spatial out = out_extents(desc);
     for (int a = 0; a < desc.rank; a++) {
-        const bool open = desc.in[a] == 0;
-        out[a] =
-            open ? 0
-                 : static_cast<int>(conv_out_extent(desc.in[a], desc.kernel[a], desc.stride[a],
-                                                    desc.dilation[a], desc.pad_begin[a], desc.pad_end[a]));
+        if (desc.rearrange == Rearrange::DepthToSpace || desc.rearrange == Rearrange::PixelShuffle)
+            out[a] = static_cast<int>(std::min(int64_t{out[a]} * desc.rearrange_factor, kMaxInt));
+        if (desc.rearrange == Rearrange::SpaceToDepth)
+            out[a] /= desc.rearrange_factor;
     }
     return out;
 }
@@ -121,33 +170,72 @@ std::vector<int64_t> input_shape(const ConvDesc &desc) {
 }
 
 std::vector<int64_t> output_shape(const ConvDesc &desc) {
-    return activation_shape(desc.out_layout, desc.n, desc.co, out_extents(desc), desc.rank);
+    const int channels = desc.co_total != 0 ? desc.co_total : stored_channels(desc);
+    return activation_shape(desc.out_layout, desc.n, channels, stored_extents(desc), desc.rank);
+}
+
+std::vector<int64_t> written_shape(const ConvDesc &desc) {
+    return activation_shape(desc.out_layout, desc.n, stored_channels(desc), stored_extents(desc), desc.rank);
 }
 
 std::vector<int64_t> filter_shape(const ConvDesc &desc) {
+    if (!op_info(desc.op).has_filter)
+        return {};
     std::vector<int64_t> shape = {desc.co, desc.ci / desc.groups};
+    if (desc.op == Op::Deconv)
+        shape = {desc.ci, desc.co / desc.groups};
     shape.insert(shape.end(), desc.kernel.begin(), desc.kernel.begin() + desc.rank);
     return shape;
 }
 
+namespace {
+
+/// A tensor of `channels` at the output's positions, in the input's layout.
+std::vector<int64_t> positional_shape(const ConvDesc &desc, int64_t channels) {
+    return activation_shape(desc.in_layout, desc.n, static_cast<int>(std::min(channels, kMaxInt)),
+                            out_extents(desc), desc.rank);
+}
+
+} // namespace
+
+std::vector<int64_t> offset_shape(const ConvDesc &desc) {
+    return positional_shape(desc, spatial_product(desc.kernel, desc.rank) * desc.offset_groups * desc.rank);
+}
+
+std::vector<int64_t> mask_shape(const ConvDesc &desc) {
+    return positional_shape(desc, spatial_product(desc.kernel, desc.rank) * desc.offset_groups);
+}
+
 DType operand_type(const ConvDesc &desc, Operand operand) {
-    CONVSMITH_CHECK(operand != Operand::None);
-    return operand == Operand::Bias ? desc.acc_type : desc.out_type;
+    return operand_info(operand).shape == OperandShape::PerChannel ? desc.acc_type : desc.out_type;
 }
 
 std::vector<int64_t> operand_shape(const ConvDesc &desc, Operand operand) {
-    CONVSMITH_CHECK(operand != Operand::None);
-    return operand == Operand::Bias ? std::vector<int64_t>{desc.co} : output_shape(desc);
+    switch (operand_info(operand).shape) {
+    case OperandShape::PerChannel:
+        return {desc.co};
+    case OperandShape::PerImageChannel:
+        return {desc.n, desc.co};
+    case OperandShape::Full:
+        return written_shape(desc);
+    }
+    throw Error(ErrorCode::Internal, "unknown operand shape");
 }
 
 int64_t parameter_count(const ConvDesc &desc) {
-    return product(filter_shape(desc)) + (desc.has_operand(Operand::Bias) ? desc.co : 0);
+    const int64_t weights = op_info(desc.op).has_filter ? product(filter_shape(desc)) : 0;
+    return weights + (desc.has_operand(Operand::Bias) ? desc.co : 0);
 }
 
 int64_t mac_count(const ConvDesc &desc) {
     resolve_sizes(desc);
-    const int64_t taps = int64_t(desc.ci / desc.groups) * spatial_product(desc.kernel, desc.rank);
-    return product(output_shape(desc)) * taps;
+    if (!op_info(desc.op).has_filter)
+        return 0;
+    const int64_t taps = spatial_product(desc.kernel, desc.rank);
+    if (desc.op == Op::Deconv)
+        return product(input_shape(desc)) * (desc.co / desc.groups) * taps;
+    return int64_t{desc.n} * desc.co * spatial_product(out_extents(desc), desc.rank) *
+           (desc.ci / desc.groups) * taps;
 }
 
 int64_t byte_count(const ConvDesc &desc) {
@@ -155,11 +243,18 @@ int64_t byte_count(const ConvDesc &desc) {
     const auto bytes = [](const std::vector<int64_t> &shape, DType type) {
         return product(shape) * static_cast<int64_t>(dtype_bytes(type));
     };
-    int64_t total = bytes(input_shape(desc), desc.in_type) + bytes(filter_shape(desc), desc.weight_type) +
-                    bytes(output_shape(desc), desc.out_type);
-    for (const Operand operand : {Operand::Bias, Operand::Residual}) {
-        if (desc.has_operand(operand))
-            total += bytes(operand_shape(desc, operand), operand_type(desc, operand));
+    int64_t total = bytes(input_shape(desc), desc.in_type) + bytes(written_shape(desc), desc.out_type);
+    if (op_info(desc.op).has_filter)
+        total += bytes(filter_shape(desc), desc.weight_type);
+    if (desc.op == Op::Deform)
+        total += bytes(offset_shape(desc), desc.in_type);
+    if (desc.masked)
+        total += bytes(mask_shape(desc), desc.in_type);
+    if (desc.indices != Indices::None)
+        total += bytes(written_shape(desc), DType::I64);
+    for (const OperandInfo &info : operand_table()) {
+        if (desc.has_operand(info.operand))
+            total += bytes(operand_shape(desc, info.operand), operand_type(desc, info.operand));
     }
     return total;
 }
@@ -206,7 +301,7 @@ ConvDesc merge_trivial_axes(const ConvDesc &desc) {
     merged.rank = 0;
     for (int axis = 0; axis < desc.rank; axis++) {
         padded = padded || desc.pad_begin[axis] != 0 || desc.pad_end[axis] != 0;
-        if (axis > 0 && is_trivial(desc, axis - 1) && is_trivial(desc, axis)) {
+        if (axis > 0 && can_merge_axes(desc) && is_trivial(desc, axis - 1) && is_trivial(desc, axis)) {
             // An open extent (0) times anything stays open.
             merged.in[merged.rank - 1] *= desc.in[axis];
             continue;
@@ -214,7 +309,7 @@ ConvDesc merge_trivial_axes(const ConvDesc &desc) {
         copy_axis(desc, axis, merged, merged.rank++);
     }
     if (!padded) {
-        merged.pad_mode = PadMode::Zeros;
+        merged.pad_mode = op_info(desc.op).is_pool ? PadMode::Ignore : PadMode::Zeros;
         merged.pad_value = 0;
     }
     return merged;

@@ -18,6 +18,15 @@ int effective_kernel(int kernel, int dilation);
 /// it does not fit.
 int64_t conv_out_extent(int64_t in, int kernel, int stride, int dilation, int pad_begin, int pad_end);
 
+/// Output extent of the descriptor's op along one axis, which must be closed, before rearrangement:
+///   conv, deform, pools   conv_out_extent; with ceil mode rounded up, unless the last window would start in
+///   the
+///                         end padding
+///   deconv                (in - 1) * stride + effective_kernel - pad_begin - pad_end + out_pad
+///   identity              in + pad_begin + pad_end
+/// <= 0 if it does not fit.
+int64_t window_out_extent(const ConvDesc &desc, int axis);
+
 /// Sets the padding that makes every output extent ceil(in / stride), as ONNX's auto_pad SAME_UPPER (an odd
 /// cell goes to the end) and SAME_LOWER (to the begin) demand. The descriptor must be closed.
 void set_same_padding(ConvDesc &desc, bool odd_at_end);
@@ -35,28 +44,42 @@ Sizes resolve_sizes(const ConvDesc &desc, const Sizes &open = Sizes());
 /// The descriptor with its open extents replaced, validated.
 ConvDesc with_sizes(const ConvDesc &desc, const Sizes &sizes);
 
-/// Output extents, 0 where the descriptor leaves the axis open; entries beyond its rank are 1.
+/// Output extents before rearrangement, 0 where the descriptor leaves the axis open; entries beyond its rank
+/// are 1.
 Spatial out_extents(const ConvDesc &desc);
+
+/// Channels and extents after rearrangement: what is stored. Extents are 0 where open.
+int stored_channels(const ConvDesc &desc);
+Spatial stored_extents(const ConvDesc &desc);
 
 /// Product of the first `rank` entries.
 int64_t spatial_product(const Spatial &extents, int rank);
 
 /// Shape of a tensor in the memory order the user sees, outermost dimension first; 0 = open.
 std::vector<int64_t> input_shape(const ConvDesc &desc);
+/// The whole tensor written, of co_total channels if the descriptor says so.
 std::vector<int64_t> output_shape(const ConvDesc &desc);
-/// [co, ci / groups, kernel...]: the order of PyTorch and ONNX.
+/// The part that this op writes.
+std::vector<int64_t> written_shape(const ConvDesc &desc);
+/// The order of PyTorch and ONNX: [co, ci / groups, kernel...]; deconv [ci, co / groups, kernel...]. Empty if
+/// the op has no filter.
 std::vector<int64_t> filter_shape(const ConvDesc &desc);
+/// Deform: channels offset_groups * prod(kernel) * rank (of each tap, the outermost axis first), respectively
+/// without rank, at the output's positions; in the input's layout.
+std::vector<int64_t> offset_shape(const ConvDesc &desc);
+std::vector<int64_t> mask_shape(const ConvDesc &desc);
 
-/// Element type of a stage's second tensor: a bias has the accumulator's, a residual the output's.
+/// Element type of a stage's second tensor: the accumulator's for one number per channel, else the output's.
 DType operand_type(const ConvDesc &desc, Operand operand);
-/// Its shape: bias [co], residual that of the output. Operand::None has none.
+/// Its shape: [co], [n, co], or written_shape. Operand::None has none.
 std::vector<int64_t> operand_shape(const ConvDesc &desc, Operand operand);
 
 /// Trained numbers: co * (ci / groups) * prod(kernel), plus co if the chain has a bias.
 int64_t parameter_count(const ConvDesc &desc);
 
-/// Multiply-accumulates: n * co * prod(out) * (ci / groups) * prod(kernel), padding taps included.
-/// Throws Error(BadArgument) naming the axis if an extent is open; so does byte_count.
+/// Multiply-accumulates: n * co * prod(out) * (ci / groups) * prod(kernel), padding taps included; deconv
+/// counts input cells instead of outputs. 0 for ops without a filter. Throws Error(BadArgument) naming the
+/// axis if an extent is open; so does byte_count.
 int64_t mac_count(const ConvDesc &desc);
 
 /// Bytes that must be moved once: input + weights + second tensors + output.

@@ -11,7 +11,7 @@ namespace {
 
 struct EpilogueRow {
     EpilogueInfo info;
-    double (*lipschitz)(const double *p);
+    double (*lipschitz)(double t, const double *p);
     double (*rounding)(const double *p);
     double (*reference)(double x, double t, const double *p);
 };
@@ -22,7 +22,7 @@ const std::vector<EpilogueRow> &rows() {
 #define CONVSMITH_EPILOGUE(name_, operand_, params_, defaults_, lipschitz_, rounding_, expression_,          \
                            reference_, formula_)                                                             \
     {{#name_, Operand::operand_, CONVSMITH_LIST params_, CONVSMITH_LIST defaults_, formula_},                \
-     []([[maybe_unused]] const double *p) -> double { return lipschitz_; },                                  \
+     []([[maybe_unused]] double t, [[maybe_unused]] const double *p) -> double { return lipschitz_; },       \
      []([[maybe_unused]] const double *p) -> double { return rounding_; },                                   \
      []([[maybe_unused]] double x, [[maybe_unused]] double t, [[maybe_unused]] const double *p) -> double {  \
          return reference_;                                                                                  \
@@ -59,6 +59,22 @@ const std::vector<EpilogueInfo> &epilogue_table() {
     return infos;
 }
 
+const std::vector<OperandInfo> &operand_table() {
+    static const std::vector<OperandInfo> table = {
+        {Operand::Bias, "bias", OperandShape::PerChannel},
+        {Operand::Residual, "residual", OperandShape::Full},
+        {Operand::Scale, "scale", OperandShape::PerChannel},
+        {Operand::Gate, "gate", OperandShape::PerImageChannel},
+        {Operand::Slope, "slope", OperandShape::PerChannel},
+    };
+    return table;
+}
+
+const OperandInfo &operand_info(Operand operand) {
+    CONVSMITH_CHECK(operand != Operand::None);
+    return operand_table().at(static_cast<size_t>(operand) - 1);
+}
+
 const EpilogueInfo &epilogue_info(std::string_view name) {
     return row(name).info;
 }
@@ -75,7 +91,7 @@ double epilogue_reference(const EpilogueStage &stage, double x, double t) {
 double epilogue_error_bound(const EpilogueStage &stage, double x, double t, double bound, double u) {
     const EpilogueRow &r = row(stage.name);
     const double *p = stage.params.data();
-    const double carried = r.lipschitz(p) * bound;
+    const double carried = r.lipschitz(t, p) * bound;
     // The stage rounds at the inexact argument and result, which may be larger than the exact ones.
     const double magnitude =
         std::fabs(x) + bound + std::fabs(t) + std::fabs(r.reference(x, t, p)) + carried + 1;

@@ -9,11 +9,27 @@
 namespace convsmith {
 
 /// The second tensor a stage reads, if any. A chain holds at most one stage of each kind but None.
-enum class Operand {
-    None,
-    Bias,     ///< [co]: added per output channel
-    Residual, ///< the shape and layout of the output: added element by element
+enum class Operand { None, Bias, Residual, Scale, Gate, Slope };
+
+/// Which elements an operand has.
+enum class OperandShape {
+    PerChannel,      ///< [co]
+    PerImageChannel, ///< [n][co]
+    Full,            ///< the shape and layout of the output
 };
+
+/// One kind of second tensor.
+struct OperandInfo {
+    Operand operand;
+    std::string name; ///< of the tensor in calls: "bias", "residual", ...
+    OperandShape shape;
+};
+
+/// Every operand but None, in the order of a call.
+const std::vector<OperandInfo> &operand_table();
+
+/// The row of `operand`, which must not be None.
+const OperandInfo &operand_info(Operand operand);
 
 /// One stage: a row of the table and its numbers (as many as the row's parameters, in the row's order).
 struct EpilogueStage {

@@ -102,6 +102,19 @@ Real sigmoid_of(const Real &x) {
     return select(x < 0, e, x.like(1)) / (e + 1);
 }
 
+/// log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)); log1p by 2 atanh(e / (e + 2)) as a series, since
+/// log(1 + e) loses what is small of e. z = e / (e + 2) <= 1/3.
+Real softplus_of(const Real &x) {
+    const Real e = exp(-abs(x));
+    const Real z = e / (e + 2);
+    const Real z2 = z * z;
+    const int terms = x.e.type().bits() == 32 ? 8 : 17;
+    Real series = x.like(1.0 / (2 * terms + 1));
+    for (int k = terms - 1; k >= 0; k--)
+        series = series * z2 + 1.0 / (2 * k + 1);
+    return max(x, 0) + 2 * z * series;
+}
+
 Real erf_of(const Real &x) {
     if (x.e.type().bits() == 32)
         return {Halide::erf(x.e)};

@@ -44,14 +44,28 @@ Halide::Type output_type(const Halide::Func &func) {
 }
 
 Halide::Type halide_type(DType type) {
+    const int bits = static_cast<int>(8 * dtype_bytes(type));
     switch (type) {
     case DType::F32:
-        return Halide::Float(32);
     case DType::F64:
-        return Halide::Float(64);
-    default:
-        throw Error(ErrorCode::Unsupported, "dtype " + dtype_name(type) + " has no kernels yet");
+    case DType::F16:
+        return Halide::Float(bits);
+    case DType::BF16:
+        return Halide::BFloat(bits);
+    case DType::I8:
+    case DType::I16:
+    case DType::I32:
+    case DType::I64:
+        return Halide::Int(bits);
+    case DType::U8:
+    case DType::U16:
+    case DType::U32:
+    case DType::U64:
+        return Halide::UInt(bits);
+    case DType::Bool:
+        return Halide::Bool();
     }
+    throw Error(ErrorCode::Internal, "unknown element type");
 }
 
 } // namespace convsmith

@@ -1,4 +1,4 @@
-// Weight packing as an algorithm: [co][ci][k...] in any memory order to the blocked order of Packing
+// Weight packing as an algorithm: weights in any memory order to the blocked order of Packing
 // (signature.h). A generated kernel like any other.
 #pragma once
 
@@ -10,8 +10,9 @@ namespace convsmith {
 
 /// Handle of the packing pipeline.
 struct PackFilter {
-    Halide::ImageParam filter; ///< {co, ci, kx, ky, kz}; extents and strides known at the call
-    Halide::Func packed;       ///< {co_i, ci, kx, ky, kz, co_o}; zero where co_o * co_block + co_i >= co
+    /// {co of the group, group, ci of the group, kx, ky, kz}; extents and strides known at the call
+    Halide::ImageParam filter;
+    Halide::Func packed; ///< {co_i, ci, kx, ky, kz, co_o}; zero where co_o * co_block + co_i >= co
     Halide::Var co_i, ci, kx, ky, kz, co_o;
 };
 

@@ -14,6 +14,7 @@ PaddedIndex padded_index(PadMode mode, const Expr &x, const Expr &extent) {
     switch (mode) {
     case PadMode::Zeros:
     case PadMode::Constant:
+    case PadMode::Ignore:
         return {clamp(x, 0, extent - 1), x >= 0 && x < extent};
     case PadMode::Replicate:
         return {clamp(x, 0, extent - 1), Expr()};

@@ -53,14 +53,59 @@ BufferDims filter_dims(const ConvDesc &d, const Packing &packing) {
     return make_dims(dims);
 }
 
-BufferDims output_dims(const ConvDesc &d) {
-    const int64_t positions = spatial_product(out_extents(d), d.rank);
-    const ActivationStrides strides = activation_strides(d.out_layout, d.co, positions);
-    return make_dims(
-        {{d.co, strides.channel}, {static_cast<int>(positions), strides.position}, {d.n, strides.batch}});
+/// {channel, p..., n} of a tensor with `channels` of which the kernel sees `seen` from `begin` on.
+struct PositionalTensor {
+    Layout layout;
+    int channels;
+    int seen;
+    int begin = 0;
+    Spatial extents;
+};
+
+BufferDims positional_dims(const ConvDesc &d, const PositionalTensor &t) {
+    const int64_t positions = spatial_product(t.extents, d.rank);
+    const ActivationStrides strides = activation_strides(t.layout, t.channels, positions);
+    std::vector<BufferDim> dims = {{t.seen, strides.channel}};
+    if (flattens_positions(d)) {
+        dims.push_back({static_cast<int>(positions), strides.position});
+    } else {
+        int64_t stride = strides.position;
+        for (int axis = d.rank - 1; axis >= 0; axis--) {
+            dims.push_back({t.extents[axis], stride});
+            stride *= t.extents[axis];
+        }
+    }
+    dims.push_back({d.n, strides.batch});
+    BufferDims out = make_dims(dims);
+    out.begin = t.begin * strides.channel;
+    return out;
+}
+
+BufferDims operand_dims(const ConvDesc &d, Operand operand) {
+    switch (operand_info(operand).shape) {
+    case OperandShape::PerChannel:
+        return make_dims({{d.co, 1}});
+    case OperandShape::PerImageChannel:
+        return make_dims({{d.co, 1}, {d.n, d.co}});
+    case OperandShape::Full: {
+        const int channels = stored_channels(d);
+        return positional_dims(d, {d.out_layout, channels, channels, 0, stored_extents(d)});
+    }
+    }
+    throw Error(ErrorCode::Internal, "unknown operand shape");
 }
 
 } // namespace
+
+bool has_short_channel_stride(const ConvDesc &desc) {
+    const int64_t positions = spatial_product(stored_extents(desc), desc.rank);
+    return desc.out_layout == Layout::ChannelsFirst && positions >= 2 && positions <= 4;
+}
+
+bool flattens_positions(const ConvDesc &desc) {
+    const bool moves_in_space = desc.rearrange != Rearrange::None && desc.rearrange != Rearrange::Shuffle;
+    return desc.op != Op::Deform && desc.op != Op::Deconv && !moves_in_space;
+}
 
 std::vector<int> memory_order(Layout layout, int spatial_dims) {
     std::vector<int> order;
@@ -72,7 +117,7 @@ std::vector<int> memory_order(Layout layout, int spatial_dims) {
 }
 
 std::vector<int64_t> packed_filter_shape(const ConvDesc &desc, const Packing &packing) {
-    CONVSMITH_CHECK(packing.co_block >= 1 && packing.co_block <= kMaxChannelBlock);
+    CONVSMITH_CHECK(packing.co_block >= 1);
     const int64_t blocks = (int64_t(desc.co) + packing.co_block - 1) / packing.co_block;
     std::vector<int64_t> shape = {blocks};
     shape.insert(shape.end(), desc.kernel.begin(), desc.kernel.begin() + desc.rank);
@@ -89,40 +134,55 @@ int64_t packed_filter_elements(const ConvDesc &desc, const Packing &packing) {
 }
 
 std::vector<TensorSpec> tensor_specs(const ConvDesc &desc, const Packing &packing) {
-    std::vector<TensorSpec> specs = {
-        {TensorRole::Input, "input", desc.in_type, input_shape(desc)},
-        {TensorRole::Filter, "filter", desc.weight_type, packed_filter_shape(desc, packing)},
+    const auto spec = [](TensorRole role, const char *name, DType type, std::vector<int64_t> shape) {
+        return TensorSpec{role, Operand::None, name, type, std::move(shape)};
     };
-    const struct {
-        Operand operand;
-        TensorRole role;
-        const char *name;
-    } seconds[] = {{Operand::Bias, TensorRole::Bias, "bias"},
-                   {Operand::Residual, TensorRole::Residual, "residual"}};
-    for (const auto &second : seconds) {
-        if (desc.has_operand(second.operand))
-            specs.push_back({second.role, second.name, operand_type(desc, second.operand),
-                             operand_shape(desc, second.operand)});
+    std::vector<TensorSpec> specs = {spec(TensorRole::Input, "input", desc.in_type, input_shape(desc))};
+    if (desc.op == Op::Deform)
+        specs.push_back(spec(TensorRole::Offset, "offset", desc.in_type, offset_shape(desc)));
+    if (desc.masked)
+        specs.push_back(spec(TensorRole::Mask, "mask", desc.in_type, mask_shape(desc)));
+    if (op_info(desc.op).has_filter)
+        specs.push_back(
+            spec(TensorRole::Filter, "filter", desc.weight_type, packed_filter_shape(desc, packing)));
+    for (const OperandInfo &info : operand_table()) {
+        if (desc.has_operand(info.operand))
+            specs.push_back({TensorRole::Operand, info.operand, info.name, operand_type(desc, info.operand),
+                             operand_shape(desc, info.operand)});
     }
-    specs.push_back({TensorRole::Output, "output", desc.out_type, output_shape(desc)});
+    specs.push_back(spec(TensorRole::Output, "output", desc.out_type, output_shape(desc)));
+    if (desc.indices != Indices::None)
+        specs.push_back(spec(TensorRole::Indices, "indices", DType::I64, written_shape(desc)));
     return specs;
 }
 
-BufferDims buffer_dims(const ConvDesc &desc, const Packing &packing, TensorRole role) {
+BufferDims buffer_dims(const ConvDesc &desc, const Packing &packing, const TensorSpec &spec) {
     CONVSMITH_CHECK(!desc.is_open());
     const ConvDesc merged = merge_trivial_axes(desc);
-    switch (role) {
+    const auto channels_of = [&](const std::vector<int64_t> &shape) {
+        return static_cast<int>(desc.in_layout == Layout::ChannelsLast ? shape.back() : shape[1]);
+    };
+    switch (spec.role) {
     case TensorRole::Input:
         return input_dims(merged);
+    case TensorRole::Offset:
+    case TensorRole::Mask: {
+        const int channels = channels_of(spec.shape);
+        return positional_dims(merged, {desc.in_layout, channels, channels, 0, out_extents(merged)});
+    }
     case TensorRole::Filter:
         return filter_dims(merged, packing);
-    case TensorRole::Bias:
-        return make_dims({{merged.co, 1}});
-    case TensorRole::Residual:
+    case TensorRole::Operand:
+        return operand_dims(merged, spec.operand);
     case TensorRole::Output:
-        return output_dims(merged);
+    case TensorRole::Indices: {
+        const int stored = stored_channels(desc);
+        const int channels = desc.co_total != 0 ? desc.co_total : stored;
+        return positional_dims(merged,
+                               {desc.out_layout, channels, stored, desc.co_begin, stored_extents(merged)});
     }
-    detail::check_failed("role is a TensorRole", __FILE__, __LINE__);
+    }
+    throw Error(ErrorCode::Internal, "unknown tensor role");
 }
 
 } // namespace convsmith

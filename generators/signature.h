@@ -22,7 +22,7 @@ struct Packing {
     bool operator==(const Packing &o) const { return co_block == o.co_block; }
 };
 
-/// No schedule uses a larger block; ConvDesc::validate bounds the packed filter with it.
+/// No schedule pads channels to a larger block; ConvDesc::validate bounds the packed filter with it.
 constexpr int kMaxChannelBlock = 64;
 
 /// Alignment in bytes that packed filters and workspaces have.
@@ -33,12 +33,13 @@ std::vector<int64_t> packed_filter_shape(const ConvDesc &desc, const Packing &pa
 int64_t packed_filter_elements(const ConvDesc &desc, const Packing &packing);
 
 /// Role of a tensor in the call; the order of a kernel's tensors is the order of this list.
-enum class TensorRole { Input, Filter, Bias, Residual, Output };
+enum class TensorRole { Input, Offset, Mask, Filter, Operand, Output, Indices };
 
 /// One tensor of a call.
 struct TensorSpec {
     TensorRole role;
-    std::string name; ///< "input", "filter", "bias", "residual", "output"
+    Operand operand;  ///< of TensorRole::Operand
+    std::string name; ///< "input", "filter", "bias", "residual", "output", ...
     DType dtype;
     std::vector<int64_t> shape; ///< as the caller sees it, outermost first; 0 = open. Filter: packed shape.
 };
@@ -57,13 +58,24 @@ struct BufferDim {
 };
 
 /// How the compiled kernel sees a tensor: dimensions in Halide order, the same for every layout (a layout is
-/// only strides): Input {ci, x, [y, [z,]] n}, Filter {co_i, ci, kx, [ky, [kz,]] co_o}, Bias {co}, Residual
-/// and Output {co, p, n} with p the output's spatial axes flattened in row-major order. The kernel's problem
-/// is merge_trivial_axes(desc). `desc` must be closed (with_sizes); vectors beyond `count` dims are unused.
+/// only strides): Input {ci, x, [y, [z,]] n}, Filter {co_i, ci, kx, [ky, [kz,]] co_o}, operands {co}, {co, n}
+/// or as the output; Output and Indices {co, p..., n}, Offset and Mask {channel, p..., n}, where p... is {p},
+/// all positions in row-major order, if flattens_positions(desc), else {x, [y, [z]]}. The kernel's problem is
+/// merge_trivial_axes(desc). `desc` must be closed (with_sizes); dims beyond `count` are unused.
 struct BufferDims {
     int count = 0;
     std::array<BufferDim, 6> dims = {};
+    int64_t begin = 0; ///< elements before the first that the kernel sees: channels of a larger output
 };
-BufferDims buffer_dims(const ConvDesc &desc, const Packing &packing, TensorRole role);
+BufferDims buffer_dims(const ConvDesc &desc, const Packing &packing, const TensorSpec &spec);
+
+/// Whether neighbouring channels of the output lie 2 to 4 elements apart (channels first, that many
+/// positions). Halide reads such vectors with loads that go beyond the tensor's end, so a residual must not
+/// be read by vectors of channels.
+bool has_short_channel_stride(const ConvDesc &desc);
+
+/// Whether kernels see output positions as one dimension: tiles of positions then run on over row ends. False
+/// where coordinates count: deconv, deform, rearranging in space.
+bool flattens_positions(const ConvDesc &desc);
 
 } // namespace convsmith

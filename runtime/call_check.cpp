@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace convsmith {
@@ -23,11 +24,12 @@ std::vector<std::string> spatial_names(int rank) {
 TensorCheck make_check(const ConvDesc &closed, const Packing &packing, const TensorSpec &spec) {
     TensorCheck check;
     check.name = spec.name;
-    check.axes = axis_names(closed, spec.role);
+    check.axes = axis_names(closed, spec);
     check.want = TensorView(nullptr, spec.dtype, spec.shape);
     check.element_bytes = dtype_bytes(spec.dtype);
     check.bytes = static_cast<size_t>(check.want.elements()) * check.element_bytes;
-    const BufferDims dims = buffer_dims(closed, packing, spec.role);
+    const BufferDims dims = buffer_dims(closed, packing, spec);
+    check.begin_bytes = static_cast<size_t>(dims.begin) * check.element_bytes;
     check.dimensions = dims.count;
     for (int i = 0; i < dims.count; i++)
         check.dims[i] = halide_dimension_t(0, dims.dims[i].extent, static_cast<int32_t>(dims.dims[i].stride));
@@ -64,9 +66,12 @@ std::vector<std::string> kernel_axis_names(int rank) {
     return names;
 }
 
-std::vector<std::string> axis_names(const ConvDesc &desc, TensorRole role) {
-    if (role == TensorRole::Bias)
+std::vector<std::string> axis_names(const ConvDesc &desc, const TensorSpec &spec) {
+    const TensorRole role = spec.role;
+    if (role == TensorRole::Operand && operand_info(spec.operand).shape == OperandShape::PerChannel)
         return {"co"};
+    if (role == TensorRole::Operand && operand_info(spec.operand).shape == OperandShape::PerImageChannel)
+        return {"n", "co"};
     std::vector<std::string> names;
     if (role == TensorRole::Filter) {
         names = kernel_axis_names(desc.rank);
@@ -75,7 +80,9 @@ std::vector<std::string> axis_names(const ConvDesc &desc, TensorRole role) {
         return names;
     }
     names = spatial_names(desc.rank);
-    const Layout layout = role == TensorRole::Input ? desc.in_layout : desc.out_layout;
+    const bool like_input =
+        role == TensorRole::Input || role == TensorRole::Offset || role == TensorRole::Mask;
+    const Layout layout = like_input ? desc.in_layout : desc.out_layout;
     names.insert(layout == Layout::ChannelsLast ? names.end() : names.begin(), "c");
     names.insert(names.begin(), "n");
     return names;
@@ -111,7 +118,7 @@ void TensorCheck::fail(const TensorView &got) const {
 
 halide_buffer_t TensorCheck::buffer(const TensorView &view) const {
     halide_buffer_t buffer = {};
-    buffer.host = static_cast<uint8_t *>(view.data);
+    buffer.host = static_cast<uint8_t *>(view.data) + begin_bytes;
     buffer.type = runtime_type(view.dtype);
     buffer.dimensions = dimensions;
     // A kernel writes dims only in a bounds query, that is if host is null; check() excludes it.
@@ -142,7 +149,7 @@ Sizes sizes_of_input(const ConvDesc &desc, const TensorView &input) {
         const int64_t extent = input.shape[axis];
         if (extent < 1 || extent > std::numeric_limits<int>::max()) {
             bad_argument(fmt::format("input: axis {} ({}) is {}, want 1 to {}", axis,
-                                     axis_names(desc, TensorRole::Input)[axis], extent,
+                                     axis_names(desc, tensor_specs(desc, Packing())[0])[axis], extent,
                                      std::numeric_limits<int>::max()));
         }
         return static_cast<int>(extent);
@@ -153,6 +160,25 @@ Sizes sizes_of_input(const ConvDesc &desc, const TensorView &input) {
     for (int a = 0; a < desc.rank; a++)
         sizes.in[a] = open_extent(first + a, desc.in[a]);
     return sizes;
+}
+
+void check_no_others(const CallCheck &call, const NamedTensors &tensors, size_t used) {
+    size_t given = 0;
+    for (const auto &[name, view] : tensors)
+        given += view.data != nullptr ? 1 : 0;
+    if (given == used)
+        return;
+    std::string takes;
+    for (size_t i = 0; i < call.tensors.size(); i++) {
+        if (call.roles[i] != TensorRole::Filter)
+            takes += (takes.empty() ? "" : ", ") + call.tensors[i].name;
+    }
+    for (const auto &[name, view] : tensors) {
+        const auto is_it = [&name = name](const TensorCheck &check) { return check.name == name; };
+        if (view.data != nullptr && std::none_of(call.tensors.begin(), call.tensors.end(), is_it))
+            bad_argument(fmt::format("{}: given, but the kernel takes {}", name, takes));
+    }
+    bad_argument("filter: given as a tensor, want it packed by Kernel::pack");
 }
 
 void check_disjoint(const TensorCheck &a, const TensorView &a_view, const TensorCheck &b,

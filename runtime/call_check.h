@@ -12,8 +12,8 @@
 
 namespace convsmith {
 
-/// Most tensors a call has: one per TensorRole.
-constexpr int kMaxCallTensors = 5;
+/// Most tensors a call has: one per TensorRole and one per operand.
+constexpr int kMaxCallTensors = 12;
 
 /// What one tensor of a call must be, and the buffer the kernel sees if it is.
 struct TensorCheck {
@@ -22,6 +22,7 @@ struct TensorCheck {
     TensorView want;               ///< data == nullptr
     size_t element_bytes = 0;
     size_t bytes = 0;
+    size_t begin_bytes = 0; ///< before the first element that the kernel sees
     int dimensions = 0;
     std::array<halide_dimension_t, kMaxTensorRank> dims = {};
 
@@ -44,7 +45,7 @@ private:
 halide_type_t runtime_type(DType type);
 
 /// Names of the axes of a tensor as the caller sees it, outermost first.
-std::vector<std::string> axis_names(const ConvDesc &desc, TensorRole role);
+std::vector<std::string> axis_names(const ConvDesc &desc, const TensorSpec &spec);
 /// The kernel's spatial axes in the same order, e.g. {"kh", "kw"}.
 std::vector<std::string> kernel_axis_names(int rank);
 
@@ -53,6 +54,10 @@ struct CallCheck {
     Sizes sizes; ///< what sizes_of_input gave; unused for a closed descriptor
     std::vector<TensorRole> roles;
     std::vector<TensorCheck> tensors;
+
+    bool is_written(size_t i) const {
+        return roles[i] == TensorRole::Output || roles[i] == TensorRole::Indices;
+    }
 };
 
 /// For a closed descriptor, or an open one made closed by with_sizes.
@@ -61,6 +66,10 @@ CallCheck make_call_check(const ConvDesc &closed, const Packing &packing);
 /// The sizes of a call of an open descriptor, the open ones taken from its input; entries beyond the rank are
 /// 0. Throws Error(BadArgument).
 Sizes sizes_of_input(const ConvDesc &desc, const TensorView &input);
+
+/// Throws Error(BadArgument) if `tensors` has a tensor that the call does not take; `used` is how many of
+/// them it does.
+void check_no_others(const CallCheck &call, const NamedTensors &tensors, size_t used);
 
 /// Throws Error(BadArgument) if the memory of `a` and `b` overlaps.
 void check_disjoint(const TensorCheck &a, const TensorView &a_view, const TensorCheck &b,

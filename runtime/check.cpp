@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace convsmith {
@@ -56,7 +57,15 @@ bool maps_integers_to_integers(const EpilogueStage &stage) {
     if (stage.name == "clamp") {
         return std::all_of(stage.params.begin(), stage.params.end(), is_small_integer);
     }
-    return stage.name == "bias" || stage.name == "residual" || stage.name == "relu" || stage.name == "relu6";
+    static const std::set<std::string> integral = {"bias",          "residual", "relu", "relu6",
+                                                   "channel_scale", "gate",     "prelu"};
+    return integral.count(stage.name) != 0;
+}
+
+/// True if the op itself maps integers to integers.
+bool maps_integers_to_integers(const ConvDesc &desc) {
+    const bool divides = desc.op == Op::AvgPool && unit_roundoff(desc.in_type) != 0;
+    return !divides && (desc.op != Op::LpPool || desc.norm == 1);
 }
 
 /// Largest difference allowed between a kernel and another system's float32 output `want`: what the file
@@ -89,22 +98,6 @@ std::string compare_with_expected(const Trial &trial, const Tensor &output) {
     return "";
 }
 
-void require_known_names(const PlanRequest &request) {
-    const auto &table = schedule_table();
-    const auto known = [&](const std::string &name, auto field) {
-        return name.empty() || std::any_of(table.begin(), table.end(),
-                                           [&](const ScheduleInfo &row) { return row.*field == name; });
-    };
-    if (!known(request.schedule, &ScheduleInfo::name)) {
-        throw Error(ErrorCode::BadArgument,
-                    fmt::format("schedule '{}': unknown, see `convsmith list schedules`", request.schedule));
-    }
-    if (!known(request.variant, &ScheduleInfo::variant)) {
-        throw Error(ErrorCode::BadArgument,
-                    fmt::format("variant '{}': unknown, see `convsmith list variants`", request.variant));
-    }
-}
-
 /// The options that repeat a run, after the SPEC.
 std::string option_text(const CheckOptions &options, const PlanRequest &request) {
     std::string text;
@@ -131,7 +124,7 @@ std::string option_text(const CheckOptions &options, const PlanRequest &request)
 class Checker {
 public:
     Checker(const CheckOptions &options, int64_t total) : options_(options), runner_(options.runner) {
-        require_known_names(options.request);
+        check_request(options.request);
         progress_.total = total;
         if (!runner_) {
             runner_ = make_runner(options.target, options.jit);
@@ -232,10 +225,11 @@ private:
         uniform.problem = make_problem(closed, Fill::Uniform, check.seed);
         if (layer.filter) {
             uniform.kind = "uniform, the layer's own weights";
-            std::memcpy(uniform.problem.filter.data(), layer.filter->data(), uniform.problem.filter.bytes());
+            std::memcpy(uniform.problem["filter"].data(), layer.filter->data(),
+                        uniform.problem["filter"].bytes());
         }
-        if (layer.bias && uniform.problem.bias.data() != nullptr) {
-            std::memcpy(uniform.problem.bias.data(), layer.bias->data(), uniform.problem.bias.bytes());
+        if (layer.bias && uniform.problem["bias"].data() != nullptr) {
+            std::memcpy(uniform.problem["bias"].data(), layer.bias->data(), uniform.problem["bias"].bytes());
         }
         check.trials.push_back(std::move(uniform));
     }
@@ -289,7 +283,8 @@ private:
         if (options_.max_points == 0 && mac_count(desc) > kWholeTensorMacs) {
             judge_options.max_points = kSampledPoints;
         }
-        const Judgement judgement = judge(desc, trial.problem.view(), result.output.view(), judge_options);
+        const Judgement judgement =
+            judge(desc, trial.problem.view(), result.output.view(), judge_options, result.indices.view());
         CheckOutcome &outcome = check.outcome;
         outcome.checked += judgement.checked;
         outcome.max_error = std::fmax(outcome.max_error, judgement.max_error);
@@ -332,18 +327,30 @@ std::string CheckReport::summary() const {
 }
 
 bool is_exact_on_integers(const ConvDesc &closed) {
-    if (!std::all_of(closed.epilogue.begin(), closed.epilogue.end(), maps_integers_to_integers)) {
+    if (!maps_integers_to_integers(closed) ||
+        !std::all_of(closed.epilogue.begin(), closed.epilogue.end(),
+                     [](const EpilogueStage &stage) { return maps_integers_to_integers(stage); })) {
         return false;
+    }
+    if (unit_roundoff(closed.acc_type) == 0) {
+        return true;
     }
     const bool pads_constant = closed.pad_mode == PadMode::Constant;
     if (pads_constant && !is_small_integer(closed.pad_value)) {
         return false;
     }
-    // Fill::SmallIntegers: |input|, |weight|, |bias|, |residual| <= 2.
+    // Fill::SmallIntegers: every |element| <= 2. Offsets of deform are whole cells, its mask and each scale
+    // double.
     const double largest_input = pads_constant ? std::fmax(2, std::fabs(closed.pad_value)) : 2;
     const double terms =
         static_cast<double>(spatial_product(closed.kernel, closed.rank)) * closed.ci / closed.groups;
-    const double largest_sum = terms * largest_input * 2 + 2 + 2;
+    double largest_sum = terms * largest_input * 2 * (closed.masked ? 2 : 1);
+    for (const EpilogueStage &stage : closed.epilogue) {
+        const Operand operand = epilogue_info(stage.name).operand;
+        largest_sum = operand == Operand::None                                   ? largest_sum
+                      : operand == Operand::Bias || operand == Operand::Residual ? largest_sum + 2
+                                                                                 : largest_sum * 2;
+    }
     return largest_sum < 1 / unit_roundoff(closed.acc_type);
 }
 

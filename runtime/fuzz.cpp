@@ -1,14 +1,17 @@
 // Generator of random problems (see fuzz.h). Every choice lists its values; repeats are weights.
 #include "runtime/fuzz.h"
 
+#include "generators/error.h"
+
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 namespace convsmith {
 
 namespace {
 
-constexpr int64_t kMaxMacs = 2'000'000;
+constexpr int64_t kMaxWork = 2'000'000;
 
 /// On both sides of the vector widths 4, 8, 16 and the register tiles made of them.
 constexpr int kChannels[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 63, 64, 65};
@@ -17,7 +20,19 @@ constexpr int kShortExtents[] = {1, 2, 3, 4, 5, 6, 7, 9};
 
 /// The smallest extent of axis `a` that its window and padding mode allow.
 int smallest_extent(const ConvDesc &desc, int a) {
-    const int fits = effective_kernel(desc.kernel[a], desc.dilation[a]) - desc.pad_begin[a] - desc.pad_end[a];
+    if (desc.op == Op::Deconv) {
+        ConvDesc probe = desc;
+        for (probe.in[a] = 1; window_out_extent(probe, a) < 1;)
+            ++probe.in[a];
+        return probe.in[a];
+    }
+    const int crops =
+        std::max({0, -desc.pad_begin[a] + 1, -desc.pad_end[a] + 1, 1 - desc.pad_begin[a] - desc.pad_end[a]});
+    const int span = effective_kernel(desc.kernel[a], desc.dilation[a]);
+    const int fits = desc.op == Op::Identity            ? crops
+                     : desc.pad_mode == PadMode::Ignore ? span
+                                                        : effective_kernel(desc.kernel[a], desc.dilation[a]) -
+                                                              desc.pad_begin[a] - desc.pad_end[a];
     const int pad = std::max(desc.pad_begin[a], desc.pad_end[a]);
     int reachable = 1;
     if (desc.pad_mode == PadMode::Reflect && pad > 0) {
@@ -26,6 +41,30 @@ int smallest_extent(const ConvDesc &desc, int a) {
         reachable = pad;
     }
     return std::max({1, fits, reachable});
+}
+
+void draw_op(Random &random, ConvDesc &desc) {
+    const Op ops[] = {Op::Conv,    Op::Conv,    Op::Conv,    Op::Conv,    Op::Deconv, Op::Deconv,  Op::Deform,
+                      Op::MaxPool, Op::MaxPool, Op::AvgPool, Op::AvgPool, Op::LpPool, Op::Identity};
+    desc.op = random.pick(ops);
+    if (op_info(desc.op).is_pool) {
+        desc.pad_mode = PadMode::Ignore;
+        desc.ceil_mode = random.one_in(3);
+    }
+    const int norms[] = {1, 2, 2, 3, 4};
+    const Indices indices[] = {Indices::None, Indices::None, Indices::RowMajor, Indices::ColumnMajor};
+    desc.norm = desc.op == Op::LpPool ? random.pick(norms) : desc.norm;
+    desc.indices = desc.op == Op::MaxPool ? random.pick(indices) : desc.indices;
+    desc.masked = desc.op == Op::Deform && random.one_in(2);
+}
+
+void draw_integer_types(Random &random, ConvDesc &desc) {
+    const DType small[] = {DType::I8, DType::U8, DType::I16, DType::U16};
+    const DType any[] = {DType::I8, DType::U8, DType::I16, DType::I32, DType::I64};
+    const bool is_average = desc.op == Op::AvgPool;
+    desc.in_type = is_average ? random.pick(small) : random.pick(any);
+    desc.weight_type = desc.out_type = desc.in_type;
+    desc.acc_type = is_average ? DType::I32 : desc.in_type;
 }
 
 void draw_types(Random &random, ConvDesc &desc) {
@@ -43,6 +82,10 @@ void draw_types(Random &random, ConvDesc &desc) {
 void draw_channels(Random &random, ConvDesc &desc) {
     const int batches[] = {1, 1, 1, 2, 3};
     desc.n = random.pick(batches);
+    if (!op_info(desc.op).has_filter) {
+        desc.ci = desc.co = random.pick(kChannels);
+        return;
+    }
     switch (random.between(0, 4)) {
     case 0: { // depthwise, with channel multiplier
         const int multipliers[] = {1, 1, 1, 2, 3};
@@ -64,7 +107,20 @@ void draw_channels(Random &random, ConvDesc &desc) {
     }
 }
 
+/// Groups of channels that share offsets.
+void draw_offset_groups(Random &random, ConvDesc &desc) {
+    const int groups[] = {1, 1, 2, 3, 4};
+    const int drawn = random.pick(groups);
+    if (desc.op == Op::Deform && desc.ci % drawn == 0) {
+        desc.offset_groups = drawn;
+    }
+}
+
 void draw_pad_mode(Random &random, ConvDesc &desc) {
+    const bool has_modes = desc.op != Op::Deconv && desc.op != Op::Deform;
+    if (!has_modes || (op_info(desc.op).is_pool && random.one_in(2))) {
+        return;
+    }
     const PadMode modes[] = {PadMode::Zeros,   PadMode::Zeros,     PadMode::Zeros,   PadMode::Constant,
                              PadMode::Reflect, PadMode::Replicate, PadMode::Circular};
     desc.pad_mode = random.pick(modes);
@@ -78,9 +134,14 @@ void draw_axis(Random &random, ConvDesc &desc, int a) {
     const int kernels[] = {1, 1, 2, 3, 3, 3, 4, 5, 7};
     const int strides[] = {1, 1, 1, 2, 3, 4};
     const int dilations[] = {1, 1, 1, 2, 3};
-    desc.kernel[a] = random.pick(kernels);
-    desc.stride[a] = random.pick(strides);
-    desc.dilation[a] = random.pick(dilations);
+    if (desc.op != Op::Identity) {
+        desc.kernel[a] = random.pick(kernels);
+        desc.stride[a] = random.pick(strides);
+        desc.dilation[a] = random.pick(dilations);
+    }
+    if (desc.op == Op::Deconv && random.one_in(2)) {
+        desc.out_pad[a] = random.between(0, desc.stride[a]);
+    }
     desc.in[a] = desc.rank == 3 ? random.pick(kShortExtents) : random.pick(kExtents);
     const int span = effective_kernel(desc.kernel[a], desc.dilation[a]);
     switch (random.between(0, 5)) {
@@ -96,6 +157,10 @@ void draw_axis(Random &random, ConvDesc &desc, int a) {
     default: // "same"
         desc.pad_begin[a] = (span - 1) / 2;
         desc.pad_end[a] = span - 1 - desc.pad_begin[a];
+    }
+    if (desc.op == Op::Identity && random.one_in(2)) {
+        desc.pad_begin[a] = random.between(-2, 3);
+        desc.pad_end[a] = random.between(-2, 3);
     }
     const int reach = desc.pad_mode == PadMode::Reflect ? desc.in[a] - 1 : desc.in[a];
     if (desc.pad_mode == PadMode::Reflect || desc.pad_mode == PadMode::Circular) {
@@ -119,17 +184,53 @@ EpilogueStage draw_activation(Random &random) {
 }
 
 void draw_epilogue(Random &random, ConvDesc &desc) {
+    if (unit_roundoff(desc.acc_type) == 0) {
+        const char *const integral[] = {"relu", "relu6", "clamp"};
+        if (random.one_in(2)) {
+            desc.epilogue.push_back(epilogue_stage(random.pick(integral)));
+        }
+        return;
+    }
     if (random.one_in(2)) {
         desc.epilogue.push_back(epilogue_stage("bias"));
     }
-    if (random.one_in(4)) {
-        desc.epilogue.push_back(epilogue_stage("residual"));
+    for (const char *stage : {"residual", "channel_scale", "gate", "prelu"}) {
+        if (random.one_in(stage == std::string("residual") ? 4 : 8)) {
+            desc.epilogue.push_back(epilogue_stage(stage));
+        }
     }
     if (!random.one_in(3)) {
         // Mostly last, as networks have it; sometimes before or between the additions.
         const auto size = static_cast<int64_t>(desc.epilogue.size());
         const int64_t at = random.one_in(4) ? random.below(size + 1) : size;
         desc.epilogue.insert(desc.epilogue.begin() + at, draw_activation(random));
+    }
+}
+
+/// An index map or a channel range for the store, if one fits.
+void draw_store(Random &random, ConvDesc &desc) {
+    if (desc.indices != Indices::None || !random.one_in(4)) {
+        return;
+    }
+    const ConvDesc plain = desc;
+    if (random.one_in(3)) {
+        desc.co_begin = random.between(0, 9);
+        desc.co_total = desc.co_begin + desc.co + random.between(0, 9);
+    } else {
+        const Rearrange maps[] = {Rearrange::Shuffle, Rearrange::DepthToSpace, Rearrange::PixelShuffle,
+                                  Rearrange::SpaceToDepth};
+        desc.rearrange = random.pick(maps);
+        desc.rearrange_factor = random.between(2, 4);
+        const bool needs_multiple = desc.rearrange != Rearrange::SpaceToDepth && desc.rank <= 2;
+        if (needs_multiple && desc.op == Op::Conv && desc.groups == 1) {
+            desc.co *= desc.rearrange_factor *
+                       (desc.rearrange == Rearrange::Shuffle || desc.rank == 1 ? 1 : desc.rearrange_factor);
+        }
+    }
+    try {
+        desc.validate();
+    } catch (const Error &) {
+        desc = plain;
     }
 }
 
@@ -147,23 +248,46 @@ void open_some_extents(Random &random, ConvDesc &desc) {
     }
 }
 
+/// Multiply-accumulates, or taps read where there are none.
+int64_t largest_work(const ConvDesc &closed) {
+    const int64_t taps = spatial_product(closed.kernel, closed.rank) * closed.co *
+                         spatial_product(out_extents(closed), closed.rank);
+    return std::max(mac_count(closed), taps);
+}
+
 std::optional<ConvDesc> draw_desc(Random &random) {
     ConvDesc desc;
     const int ranks[] = {1, 2, 2, 2, 3};
     desc.rank = random.pick(ranks);
+    draw_op(random, desc);
+    const bool has_integers = desc.op == Op::MaxPool || desc.op == Op::AvgPool || desc.op == Op::Identity;
     draw_types(random, desc);
+    if (has_integers && random.one_in(4)) {
+        draw_integer_types(random, desc);
+    }
     draw_channels(random, desc);
+    draw_offset_groups(random, desc);
     draw_pad_mode(random, desc);
     for (int a = 0; a < desc.rank; ++a) {
         draw_axis(random, desc, a);
     }
+    if (unit_roundoff(desc.in_type) == 0 && desc.pad_mode == PadMode::Constant) {
+        desc.pad_value = std::trunc(desc.pad_value);
+    }
     draw_epilogue(random, desc);
-    open_some_extents(random, desc);
-    desc.validate();
-    for (const Sizes &sizes : sizes_to_check(desc, 0)) {
-        if (mac_count(with_sizes(desc, sizes)) > kMaxMacs) {
-            return std::nullopt;
+    draw_store(random, desc);
+    if (desc.rearrange != Rearrange::SpaceToDepth) {
+        open_some_extents(random, desc);
+    }
+    try {
+        desc.validate();
+        for (const Sizes &sizes : sizes_to_check(desc, 0)) {
+            if (largest_work(with_sizes(desc, sizes)) > kMaxWork) {
+                return std::nullopt;
+            }
         }
+    } catch (const Error &) {
+        return std::nullopt; // choices that exclude each other
     }
     return desc;
 }

@@ -3,6 +3,7 @@
 #include "runtime/call_check.h"
 #include "runtime/conv_kernel.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <utility>
@@ -11,71 +12,72 @@ namespace convsmith {
 
 namespace {
 
-/// Memory position of the axes {co, ci, k...} of user weights, outermost first, by layout.
+/// User weights: names, extents and strides of their axes in memory, and the dimensions of the packing code.
 struct FilterAxes {
-    std::vector<std::string> names;
+    std::vector<std::string> names; ///< outermost first
     std::vector<int64_t> shape;
-    int co = 0;
-    int ci = 0;
-    int k = 0; ///< first kernel axis
+    BufferDim co, groups, ci; ///< of a group, the groups, of a group
+    std::array<BufferDim, kMaxSpatialRank> k;
+};
+
+/// An axis in memory, outermost first: what it counts and how far.
+struct Axis {
+    std::string name;
+    int64_t extent;
 };
 
 FilterAxes filter_axes(const ConvDesc &desc, FilterLayout layout) {
-    const std::vector<int64_t> oihw = filter_shape(desc);
-    FilterAxes axes;
-    axes.names = kernel_axis_names(desc.rank);
-    axes.shape.assign(oihw.begin() + 2, oihw.end());
-    const auto put = [&](int at, const char *name, int64_t extent) {
-        axes.names.insert(axes.names.begin() + at, name);
-        axes.shape.insert(axes.shape.begin() + at, extent);
-        return at;
+    const bool swapped = desc.op == Op::Deconv && layout != FilterLayout::Ohwi;
+    const int ci = desc.ci / desc.groups, co = desc.co / desc.groups;
+    // The axis that counts all groups, and the one within a group.
+    const Axis whole = swapped ? Axis{"ci", desc.ci} : Axis{"co", desc.co};
+    const Axis part = swapped ? Axis{"co", co} : Axis{"ci", ci};
+    std::vector<Axis> kernel;
+    const std::vector<std::string> names = kernel_axis_names(desc.rank);
+    for (int a = 0; a < desc.rank; a++)
+        kernel.push_back({names[a], desc.kernel[a]});
+    std::vector<Axis> axes;
+    const auto append = [&](const std::vector<Axis> &more) {
+        axes.insert(axes.end(), more.begin(), more.end());
     };
     switch (layout) {
     case FilterLayout::Oihw:
-        axes.ci = put(0, "ci", oihw[1]) + 1;
-        axes.co = put(0, "co", oihw[0]);
-        axes.k = 2;
+        append({whole, part});
+        append(kernel);
         break;
     case FilterLayout::Hwio:
-        axes.ci = put(desc.rank, "ci", oihw[1]);
-        axes.co = put(desc.rank + 1, "co", oihw[0]);
-        axes.k = 0;
+        append(kernel);
+        append({part, whole});
         break;
     case FilterLayout::Ohwi:
-        axes.ci = put(desc.rank, "ci", oihw[1]) + 1;
-        axes.co = put(0, "co", oihw[0]);
-        axes.k = 1;
+        append({whole});
+        append(kernel);
+        append({part});
         break;
     }
-    return axes;
-}
-
-/// Strides in elements of a dense tensor in C order.
-std::vector<int64_t> dense_strides(const std::vector<int64_t> &shape) {
-    std::vector<int64_t> strides(shape.size(), 1);
-    for (size_t i = shape.size(); i-- > 1;)
-        strides[i - 1] = strides[i] * shape[i];
-    return strides;
-}
-
-/// The axes `order` of a dense tensor as buffer dimensions, innermost first; -1 stands for an axis it lacks.
-void set_dims(TensorCheck &check, const std::vector<int> &order) {
-    const std::vector<int64_t> shape = check.want.shape_vector();
-    const std::vector<int64_t> strides = dense_strides(shape);
-    for (const int axis : order) {
-        check.dims[check.dimensions++] =
-            axis < 0 ? halide_dimension_t(0, 1, static_cast<int32_t>(check.want.elements()))
-                     : halide_dimension_t(0, static_cast<int32_t>(shape[axis]),
-                                          static_cast<int32_t>(strides[axis]));
+    FilterAxes result;
+    result.k.fill({1, 1});
+    int64_t stride = 1;
+    for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
+        result.names.insert(result.names.begin(), axis->name);
+        result.shape.insert(result.shape.begin(), axis->extent);
+        const auto spatial = std::find(names.begin(), names.end(), axis->name);
+        if (spatial != names.end()) {
+            const auto from_inner = static_cast<size_t>(names.end() - spatial) - 1;
+            result.k[from_inner] = {static_cast<int>(axis->extent), stride};
+        } else {
+            const bool is_whole = axis->name == whole.name;
+            (axis->name == "co" ? result.co : result.ci) = {axis->name == "co" ? co : ci, stride};
+            if (is_whole)
+                result.groups = {desc.groups, stride * (swapped ? ci : co)};
+        }
+        stride *= axis->extent;
     }
+    return result;
 }
 
-/// Kernel axes innermost first as the packing code takes them: {kx, ky, kz}, -1 where rank is smaller.
-std::array<int, kMaxSpatialRank> kernel_axis_order(int rank, int first) {
-    std::array<int, kMaxSpatialRank> order = {-1, -1, -1};
-    for (int i = 0; i < rank; i++)
-        order[i] = first + rank - 1 - i;
-    return order;
+void add_dim(TensorCheck &check, const BufferDim &dim) {
+    check.dims[check.dimensions++] = halide_dimension_t(0, dim.extent, static_cast<int32_t>(dim.stride));
 }
 
 TensorCheck user_filter_check(const ConvDesc &desc, FilterLayout layout) {
@@ -86,8 +88,8 @@ TensorCheck user_filter_check(const ConvDesc &desc, FilterLayout layout) {
     check.want = TensorView(nullptr, desc.weight_type, axes.shape);
     check.element_bytes = dtype_bytes(desc.weight_type);
     check.bytes = static_cast<size_t>(check.want.elements()) * check.element_bytes;
-    const auto k = kernel_axis_order(desc.rank, axes.k);
-    set_dims(check, {axes.co, axes.ci, k[0], k[1], k[2]});
+    for (const BufferDim &dim : {axes.co, axes.groups, axes.ci, axes.k[0], axes.k[1], axes.k[2]})
+        add_dim(check, dim);
     return check;
 }
 
@@ -96,14 +98,17 @@ TensorCheck packed_filter_check(const ConvDesc &desc, const Tensor &packed) {
     TensorCheck check;
     check.name = "packed filter";
     check.want = TensorView(nullptr, packed.dtype(), packed.shape());
-    const auto k = kernel_axis_order(desc.rank, 1);
-    set_dims(check, {desc.rank + 2, desc.rank + 1, k[0], k[1], k[2], 0});
+    const std::vector<int64_t> shape = packed.shape();
+    int64_t stride = 1;
+    for (size_t i = shape.size(); i-- > 0;) {
+        if (i == 0) { // kernel axes that the rank lacks
+            for (int a = desc.rank; a < kMaxSpatialRank; a++)
+                add_dim(check, {1, stride});
+        }
+        add_dim(check, {static_cast<int>(shape[i]), stride});
+        stride *= shape[i];
+    }
     return check;
-}
-
-[[noreturn]] void unexpected(const char *name) {
-    throw Error(ErrorCode::BadArgument,
-                std::string(name) + ": given, but the descriptor's epilogue has no stage that reads it");
 }
 
 class ConvKernel : public Kernel {
@@ -113,32 +118,30 @@ public:
     const ConvDesc &desc() const override { return parts_.desc; }
     const PlanChoice &choice() const override { return parts_.choice; }
     PackedFilter pack(const TensorView &filter, FilterLayout layout) const override;
-    void run(const ConvTensors &tensors, const PackedFilter &filter) const override;
+    void run(const NamedTensors &tensors, const PackedFilter &filter) const override;
 
 private:
-    void run_checked(const CallCheck &call, const ConvTensors &tensors, const PackedFilter &filter) const;
+    void run_checked(const CallCheck &call, const NamedTensors &tensors, const PackedFilter &filter) const;
     std::shared_ptr<const CallCheck> check_for(const TensorView &input) const;
-    const TensorView &view_of(TensorRole role, const ConvTensors &tensors, const PackedFilter &filter) const;
 
     const KernelParts parts_;
     const Packing packing_;
     const bool is_open_;
-    const bool has_bias_;
-    const bool has_residual_;
     /// The one check of a closed descriptor, the last one used of an open one (std::atomic_load and _store).
     mutable std::shared_ptr<const CallCheck> check_;
 };
 
 ConvKernel::ConvKernel(KernelParts parts)
     : parts_(std::move(parts)), packing_(parts_.choice.plan.packing(parts_.desc)),
-      is_open_(parts_.desc.is_open()), has_bias_(parts_.desc.has_operand(Operand::Bias)),
-      has_residual_(parts_.desc.has_operand(Operand::Residual)) {
+      is_open_(parts_.desc.is_open()) {
     if (!is_open_)
         check_ = std::make_shared<const CallCheck>(make_call_check(parts_.desc, packing_));
 }
 
 PackedFilter ConvKernel::pack(const TensorView &filter, FilterLayout layout) const {
     const ConvDesc &desc = parts_.desc;
+    if (!op_info(desc.op).has_filter)
+        throw Error(ErrorCode::BadArgument, "filter: op " + op_info(desc.op).name + " has none");
     const TensorCheck source = user_filter_check(desc, layout);
     source.check(filter);
     Tensor packed(desc.weight_type, packed_filter_shape(desc, packing_));
@@ -149,22 +152,6 @@ PackedFilter ConvKernel::pack(const TensorView &filter, FilterLayout layout) con
     std::array<void *, 2> buffers = {&from, &to};
     code->call(buffers.data());
     return PackedFilter(std::move(packed), packing_);
-}
-
-const TensorView &ConvKernel::view_of(TensorRole role, const ConvTensors &tensors,
-                                      const PackedFilter &filter) const {
-    switch (role) {
-    case TensorRole::Input:
-        return tensors.input;
-    case TensorRole::Filter:
-        return filter.tensor().view();
-    case TensorRole::Bias:
-        return tensors.bias;
-    case TensorRole::Residual:
-        return tensors.residual;
-    default:
-        return tensors.output;
-    }
 }
 
 std::shared_ptr<const CallCheck> ConvKernel::check_for(const TensorView &input) const {
@@ -178,37 +165,39 @@ std::shared_ptr<const CallCheck> ConvKernel::check_for(const TensorView &input) 
     return made;
 }
 
-void ConvKernel::run(const ConvTensors &tensors, const PackedFilter &filter) const {
-    if (!has_bias_ && tensors.bias.data)
-        unexpected("bias");
-    if (!has_residual_ && tensors.residual.data)
-        unexpected("residual");
-    if (!(filter.packing() == packing_)) {
+void ConvKernel::run(const NamedTensors &tensors, const PackedFilter &filter) const {
+    if (op_info(parts_.desc.op).has_filter && filter.packing().co_block != packing_.co_block) {
         throw Error(ErrorCode::BadArgument,
                     "filter: packed in blocks of " + std::to_string(filter.packing().co_block) +
                         " output channels, this kernel reads blocks of " + std::to_string(packing_.co_block));
     }
     if (is_open_)
-        run_checked(*check_for(tensors.input), tensors, filter);
+        run_checked(*check_for(tensors.get("input")), tensors, filter);
     else
         run_checked(*check_, tensors, filter);
 }
 
-void ConvKernel::run_checked(const CallCheck &call, const ConvTensors &tensors,
+void ConvKernel::run_checked(const CallCheck &call, const NamedTensors &tensors,
                              const PackedFilter &filter) const {
     std::array<halide_buffer_t, kMaxCallTensors> buffers;
+    std::array<const TensorView *, kMaxCallTensors> views = {};
     std::array<void *, kMaxCallTensors> arguments = {};
     const size_t count = call.tensors.size();
+    size_t used = 0;
     for (size_t i = 0; i < count; i++) {
-        const TensorView &view = view_of(call.roles[i], tensors, filter);
-        call.tensors[i].check(view);
-        buffers[i] = call.tensors[i].buffer(view);
+        const bool is_filter = call.roles[i] == TensorRole::Filter;
+        views[i] = is_filter ? &filter.tensor().view() : &tensors.get(call.tensors[i].name);
+        used += !is_filter && views[i]->data != nullptr ? 1 : 0;
+        call.tensors[i].check(*views[i]);
+        buffers[i] = call.tensors[i].buffer(*views[i]);
         arguments[i] = &buffers[i];
     }
-    const size_t output = count - 1; // the last TensorRole
-    for (size_t i = 0; i < output; i++) {
-        check_disjoint(call.tensors[output], tensors.output, call.tensors[i],
-                       view_of(call.roles[i], tensors, filter));
+    check_no_others(call, tensors, used);
+    for (size_t out = 0; out < count; out++) {
+        for (size_t i = 0; call.is_written(out) && i < count; i++) {
+            if (i < out || (i > out && !call.is_written(i)))
+                check_disjoint(call.tensors[out], *views[out], call.tensors[i], *views[i]);
+        }
     }
     parts_.code->call(arguments.data());
 }

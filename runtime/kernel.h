@@ -12,23 +12,26 @@
 
 namespace convsmith {
 
-/// The tensors of one call, by name; leave out (data == nullptr) what the descriptor does not have.
-/// Shapes are those of input_shape, output_shape: [n][h][w][c] or [n][c][h][w] by the descriptor's layout.
-struct ConvTensors {
-    TensorView input;
-    TensorView bias;     ///< [co]
-    TensorView residual; ///< like output; must not overlap output
-    TensorView output;
-};
-
 /// Memory order of weights given to Kernel::pack.
 enum class FilterLayout {
-    Oihw, ///< [co][ci / groups][k...]: PyTorch, ONNX
-    Hwio, ///< [k...][ci / groups][co]: TensorFlow
+    Oihw, ///< [co][ci / groups][k...], deconv [ci][co / groups][k...]: PyTorch, ONNX
+    Hwio, ///< [k...][ci / groups][co], deconv [k...][co / groups][ci]: TensorFlow
     Ohwi, ///< [co][k...][ci / groups]: TensorFlow Lite
 };
 
-class PackedFilter;
+/// Weights packed for one kernel; usable with any kernel of the same plan packing, type and filter shape.
+/// Empty for an op without a filter.
+class PackedFilter {
+public:
+    PackedFilter() = default;
+    PackedFilter(Tensor packed, Packing packing) : packed_(std::move(packed)), packing_(packing) {}
+    const Tensor &tensor() const { return packed_; }
+    const Packing &packing() const { return packing_; }
+
+private:
+    Tensor packed_;
+    Packing packing_;
+};
 
 /// A compiled kernel. Immutable and re-entrant: any number of threads may call one kernel at once.
 class Kernel {
@@ -39,23 +42,16 @@ public:
     virtual const PlanChoice &choice() const = 0;
 
     /// Weights in the order the kernel reads, made once per set of weights by a generated kernel. `filter` is
-    /// 4-dimensional for 2D, etc. Throws Error(BadArgument) naming axis, got and want.
+    /// 4-dimensional for 2D, etc. Throws Error(BadArgument) naming axis, got and want, or that the op has no
+    /// filter.
     virtual PackedFilter pack(const TensorView &filter, FilterLayout layout = FilterLayout::Oihw) const = 0;
 
-    /// Computes the convolution. Checks every tensor first: Error(BadArgument) names tensor, axis, got, want.
-    virtual void run(const ConvTensors &tensors, const PackedFilter &filter) const = 0;
-};
-
-/// Weights packed for one kernel; usable with any kernel of the same plan packing, type and filter shape.
-class PackedFilter {
-public:
-    PackedFilter(Tensor packed, Packing packing) : packed_(std::move(packed)), packing_(packing) {}
-    const Tensor &tensor() const { return packed_; }
-    const Packing &packing() const { return packing_; }
-
-private:
-    Tensor packed_;
-    Packing packing_;
+    /// Computes the descriptor. `tensors` holds every tensor of tensor_specs(desc()) but the filter, by name:
+    /// "input", "output", and what op and epilogue read or write beside them: "bias", "residual", "scale",
+    /// "gate", "slope", "offset", "mask", "indices". Shapes are those of input_shape, output_shape, ...:
+    /// [n][h][w][c] or [n][c][h][w] by the descriptor's layout. What is written must not overlap anything
+    /// else. Checks every tensor first: Error(BadArgument) names tensor, axis, got, want.
+    virtual void run(const NamedTensors &tensors, const PackedFilter &filter = PackedFilter()) const = 0;
 };
 
 /// Limits and places of the kernel cache.

@@ -1,4 +1,4 @@
-// The oracle (see oracle.h): the definition of convolution as loops, in a wider type than the kernel's.
+// The oracle (see oracle.h): the definition of every op as loops, in a wider type than the kernel's.
 //
 // Bound of a value. Let T be the number of terms: the K products plus one for each bias or residual stage
 // that directly follows the sum. However a kernel orders the sum, and with or without FMA, each term passes
@@ -18,6 +18,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cfloat>
 #include <cmath>
 #include <limits>
@@ -60,6 +61,7 @@ int64_t source_index(PadMode mode, int64_t x, int64_t extent) {
     switch (mode) {
     case PadMode::Zeros:
     case PadMode::Constant:
+    case PadMode::Ignore:
         return -1;
     case PadMode::Replicate:
         return x < 0 ? 0 : extent - 1;
@@ -84,8 +86,13 @@ double rounded_to(DType type, double value) {
     return type == DType::F32 ? static_cast<double>(static_cast<float>(value)) : value;
 }
 
+/// 0 for integers.
 double smallest_normal(DType type) {
-    return type == DType::F32 ? FLT_MIN : DBL_MIN;
+    return type == DType::F32 ? FLT_MIN : type == DType::F64 ? DBL_MIN : 0;
+}
+
+bool is_integer(DType type) {
+    return unit_roundoff(type) == 0;
 }
 
 /// T * u / (1 - T * u): the growth of T roundings.
@@ -94,35 +101,43 @@ double gamma(double terms, double roundoff) {
     return growth < 1 ? growth / (1 - growth) : std::numeric_limits<double>::infinity();
 }
 
-void expect_shape(const TensorView &tensor, const char *name, const std::vector<int64_t> &want) {
+void expect_shape(const TensorView &tensor, const std::string &name, const std::vector<int64_t> &want) {
     if (tensor.data == nullptr || tensor.shape_vector() != want) {
         throw Error(ErrorCode::BadArgument,
                     fmt::format("oracle: {} is {}, want {}", name,
                                 tensor.data == nullptr ? "absent" : describe(tensor), shape_text(want)));
     }
-    if (tensor.dtype != DType::F32 && tensor.dtype != DType::F64) {
-        throw Error(ErrorCode::Unsupported,
-                    fmt::format("oracle: {} is {}, want f32 or f64", name, dtype_name(tensor.dtype)));
-    }
 }
+
+using Position = std::array<int64_t, kMaxSpatialRank>;
+
+/// A sum, the sum of its terms' absolute values, and errors of the terms themselves.
+template<typename Sum>
+struct Total {
+    Sum value = 0;
+    Sum magnitude = 0;
+    Sum term_errors = 0;
+    int64_t terms = 0;
+
+    void add(Sum term, Sum error = 0) {
+        value += term;
+        magnitude += std::fabs(term);
+        term_errors += error;
+    }
+};
+
+/// One element of the output: where it is and which window, channel it comes from.
+struct Target {
+    int64_t flat = 0; ///< index into written_shape
+    int64_t n = 0;
+    int channel = 0; ///< before rearrangement
+    Position at = {};
+};
 
 /// Everything about a problem that does not depend on the output element.
 class Evaluator {
 public:
-    Evaluator(const ConvDesc &desc, const OracleTensors &tensors) : desc_(desc), tensors_(tensors) {
-        expect_shape(tensors.input, "input", input_shape(desc));
-        expect_shape(tensors.filter, "filter", filter_shape(desc));
-        if (desc.has_operand(Operand::Bias)) {
-            expect_shape(tensors.bias, "bias", {desc.co});
-        }
-        if (desc.has_operand(Operand::Residual)) {
-            expect_shape(tensors.residual, "residual", output_shape(desc));
-        }
-        out_ = out_extents(desc);
-        in_strides_ = strides_of(desc.in_layout, desc.rank, desc.ci, desc.in);
-        out_strides_ = strides_of(desc.out_layout, desc.rank, desc.co, out_);
-        pad_value_ = desc.pad_mode == PadMode::Constant ? rounded_to(desc.in_type, desc.pad_value) : 0;
-    }
+    Evaluator(const ConvDesc &desc, const OracleTensors &tensors);
 
     OracleValue at(int64_t i) const {
         // Wider than the accumulator: products of f32 are exact in double.
@@ -130,117 +145,415 @@ public:
                                             : at_with<double>(i, DBL_EPSILON / 2);
     }
 
+    /// MaxPool: flat channels-first index of the first maximum.
+    int64_t index_at(int64_t i) const;
+
 private:
-    /// A sum and the sum of its terms' absolute values.
-    template<typename Sum>
-    struct Total {
-        Sum value = 0;
-        Sum magnitude = 0;
-        int64_t terms = 0;
-
-        void add(Sum term) {
-            value += term;
-            magnitude += std::fabs(term);
-        }
-    };
-
     template<typename Sum>
     OracleValue at_with(int64_t i, double oracle_roundoff) const;
 
-    template<typename Sum>
-    Total<Sum> convolve(int64_t n, int co, const std::array<int64_t, kMaxSpatialRank> &at) const;
+    /// Where flat index `i` of the output comes from.
+    Target target_of(int64_t i) const;
 
-    double operand_at(Operand operand, int co, int64_t i) const;
+    /// What a tap of a window reads.
+    struct Tap {
+        Position source = {};   ///< of the input element; meaningless unless `inside`
+        bool inside = true;     ///< reads an input element
+        bool takes_part = true; ///< false: ignored padding, or the overhang of ceil mode
+    };
+    Tap tap_of(const Position &at, int64_t tap) const;
+    double value_of(const Tap &tap, int64_t n, int channel) const;
+    double input_at(int64_t n, int channel, const Position &at) const;
+
+    template<typename Sum>
+    Total<Sum> convolve(const Target &target) const;
+    template<typename Sum>
+    Total<Sum> convolve_transposed(const Target &target) const;
+    template<typename Sum>
+    Total<Sum> convolve_deformed(const Target &target) const;
+    template<typename Sum>
+    void add_bilinear(Total<Sum> &total, const Target &target, int64_t tap, int ci, double weight) const;
+    template<typename Sum>
+    Total<Sum> reduce(const Target &target) const;
+    OracleValue pool(const Target &target) const;
+
+    double operand_at(Operand operand, const Target &target) const;
 
     const ConvDesc &desc_;
     const OracleTensors &tensors_;
-    Spatial out_ = {1, 1, 1};
+    int64_t taps_ = 1;
+    Spatial window_out_ = {1, 1, 1};
+    Spatial stored_ = {1, 1, 1};
     Strides in_strides_;
-    Strides out_strides_;
+    Strides out_strides_;  ///< of the tensor written, its own channels only
+    Strides move_strides_; ///< of offset and mask, for one channel count
     double pad_value_ = 0;
+    double largest_input_ = 0; ///< deform: bounds the error of a moved coordinate
 };
 
-template<typename Sum>
-Evaluator::Total<Sum> Evaluator::convolve(int64_t n, int co,
-                                          const std::array<int64_t, kMaxSpatialRank> &at) const {
-    const int group_ci = desc_.ci / desc_.groups;
-    const int first_ci = co / (desc_.co / desc_.groups) * group_ci;
-    const int64_t taps = spatial_product(desc_.kernel, desc_.rank);
-    Total<Sum> total;
-    total.terms = taps * group_ci;
-    for (int64_t tap = 0; tap < taps; ++tap) {
-        int64_t rest = tap;
-        int64_t offset = n * in_strides_.n + first_ci * in_strides_.c;
-        bool inside = true;
-        for (int a = desc_.rank - 1; a >= 0; --a) {
-            const int64_t k = rest % desc_.kernel[a];
-            rest /= desc_.kernel[a];
-            const int64_t padded = at[a] * desc_.stride[a] + k * desc_.dilation[a] - desc_.pad_begin[a];
-            const int64_t source = source_index(desc_.pad_mode, padded, desc_.in[a]);
-            inside = inside && source >= 0;
-            offset += source * in_strides_.axis[a];
+Evaluator::Evaluator(const ConvDesc &desc, const OracleTensors &tensors) : desc_(desc), tensors_(tensors) {
+    for (const TensorSpec &spec : tensor_specs(desc, Packing())) {
+        if (spec.role == TensorRole::Filter)
+            expect_shape(tensors.get("filter"), "filter", filter_shape(desc));
+        else if (spec.role != TensorRole::Output && spec.role != TensorRole::Indices)
+            expect_shape(tensors.get(spec.name), spec.name, spec.shape);
+    }
+    taps_ = spatial_product(desc.kernel, desc.rank);
+    window_out_ = out_extents(desc);
+    stored_ = stored_extents(desc);
+    in_strides_ = strides_of(desc.in_layout, desc.rank, desc.ci, desc.in);
+    out_strides_ = strides_of(desc.out_layout, desc.rank, stored_channels(desc), stored_);
+    pad_value_ = desc.pad_mode == PadMode::Constant ? rounded_to(desc.in_type, desc.pad_value) : 0;
+    if (desc.op == Op::Deform) {
+        const TensorView &input = tensors.get("input");
+        for (int64_t i = 0; i < input.elements(); ++i) {
+            largest_input_ = std::fmax(largest_input_, std::fabs(element(input, i)));
         }
-        if (!inside && pad_value_ == 0) {
+    }
+}
+
+/// The definitions of Rearrange, forwards: where channel `c`, position `x` of the op is stored.
+Target Evaluator::target_of(int64_t i) const {
+    Target target;
+    target.flat = i;
+    target.n = i / out_strides_.n;
+    target.channel = static_cast<int>(i / out_strides_.c % stored_channels(desc_));
+    for (int a = 0; a < desc_.rank; ++a) {
+        target.at[a] = i / out_strides_.axis[a] % stored_[a];
+    }
+    const int b = desc_.rearrange_factor;
+    int offset = 0;
+    switch (desc_.rearrange) {
+    case Rearrange::None:
+        break;
+    case Rearrange::Shuffle: // stored channel s holds row s % b, column s / b of a b x (co / b) matrix
+        target.channel = target.channel % b * (desc_.co / b) + target.channel / b;
+        break;
+    case Rearrange::DepthToSpace:
+    case Rearrange::PixelShuffle: {
+        int block = 1;
+        for (int a = 0; a < desc_.rank; ++a) {
+            offset = offset * b + static_cast<int>(target.at[a] % b);
+            block *= b;
+            target.at[a] /= b;
+        }
+        target.channel = desc_.rearrange == Rearrange::DepthToSpace
+                             ? offset * (desc_.co / block) + target.channel
+                             : target.channel * block + offset;
+        break;
+    }
+    case Rearrange::SpaceToDepth:
+        offset = target.channel / desc_.co;
+        target.channel %= desc_.co;
+        for (int a = desc_.rank - 1; a >= 0; --a) {
+            target.at[a] = target.at[a] * b + offset % b;
+            offset /= b;
+        }
+        break;
+    }
+    return target;
+}
+
+Evaluator::Tap Evaluator::tap_of(const Position &at, int64_t tap) const {
+    Tap result;
+    for (int a = desc_.rank - 1; a >= 0; --a) {
+        const int64_t k = tap % desc_.kernel[a];
+        tap /= desc_.kernel[a];
+        const int64_t x = at[a] * desc_.stride[a] + k * desc_.dilation[a] - desc_.pad_begin[a];
+        if (desc_.ceil_mode && x >= int64_t{desc_.in[a]} + desc_.pad_end[a]) {
+            return {{}, false, false};
+        }
+        result.source[a] = source_index(desc_.pad_mode, x, desc_.in[a]);
+        result.inside = result.inside && result.source[a] >= 0;
+    }
+    result.takes_part = result.inside || desc_.pad_mode != PadMode::Ignore;
+    return result;
+}
+
+double Evaluator::input_at(int64_t n, int channel, const Position &at) const {
+    int64_t offset = n * in_strides_.n + channel * in_strides_.c;
+    for (int a = 0; a < desc_.rank; ++a) {
+        offset += at[a] * in_strides_.axis[a];
+    }
+    return element(tensors_.get("input"), offset);
+}
+
+double Evaluator::value_of(const Tap &tap, int64_t n, int channel) const {
+    return tap.inside ? input_at(n, channel, tap.source) : pad_value_;
+}
+
+template<typename Sum>
+Total<Sum> Evaluator::convolve(const Target &target) const {
+    const TensorView &filter = tensors_.get("filter");
+    const TensorView &input = tensors_.get("input");
+    const int group_ci = desc_.ci / desc_.groups;
+    const int first_ci = target.channel / (desc_.co / desc_.groups) * group_ci;
+    Total<Sum> total;
+    total.terms = taps_ * group_ci;
+    for (int64_t tap = 0; tap < taps_; ++tap) {
+        const Tap source = tap_of(target.at, tap);
+        if (!source.inside && pad_value_ == 0) {
             continue;
         }
+        int64_t offset = target.n * in_strides_.n + first_ci * in_strides_.c;
+        for (int a = 0; a < desc_.rank; ++a) {
+            offset += source.source[a] * in_strides_.axis[a];
+        }
         for (int ci = 0; ci < group_ci; ++ci) {
-            const double x = inside ? element(tensors_.input, offset + ci * in_strides_.c) : pad_value_;
-            const double w = element(tensors_.filter, (int64_t{co} * group_ci + ci) * taps + tap);
+            const double x = source.inside ? element(input, offset + ci * in_strides_.c) : pad_value_;
+            const double w = element(filter, (int64_t{target.channel} * group_ci + ci) * taps_ + tap);
             total.add(static_cast<Sum>(x) * w);
         }
     }
     return total;
 }
 
-double Evaluator::operand_at(Operand operand, int co, int64_t i) const {
-    switch (operand) {
-    case Operand::None:
-        return 0;
-    case Operand::Bias:
-        return element(tensors_.bias, co);
-    case Operand::Residual:
-        return element(tensors_.residual, i);
+/// The scatter definition read backwards: input cell i reaches outputs i * s + k * d - p.
+template<typename Sum>
+Total<Sum> Evaluator::convolve_transposed(const Target &target) const {
+    const TensorView &filter = tensors_.get("filter");
+    const int group_ci = desc_.ci / desc_.groups, group_co = desc_.co / desc_.groups;
+    const int group = target.channel / group_co;
+    Total<Sum> total;
+    total.terms = taps_ * group_ci;
+    for (int64_t tap = 0; tap < taps_; ++tap) {
+        Position cell = {};
+        bool reaches = true;
+        int64_t rest = tap;
+        for (int a = desc_.rank - 1; a >= 0; --a) {
+            const int64_t from =
+                target.at[a] + desc_.pad_begin[a] - rest % desc_.kernel[a] * desc_.dilation[a];
+            rest /= desc_.kernel[a];
+            cell[a] = from / desc_.stride[a];
+            reaches = reaches && from >= 0 && from % desc_.stride[a] == 0 && cell[a] < desc_.in[a];
+        }
+        for (int ci = group * group_ci; reaches && ci < (group + 1) * group_ci; ++ci) {
+            const double w =
+                element(filter, (int64_t{ci} * group_co + target.channel % group_co) * taps_ + tap);
+            total.add(static_cast<Sum>(input_at(target.n, ci, cell)) * w);
+        }
     }
-    throw Error(ErrorCode::Internal, "oracle: unknown operand");
+    return total;
+}
+
+/// Adds weight * mask * (the input between cells). Moving a coordinate by e changes a bilinear value by at
+/// most 2 e max|input| per axis, also across cells and at the border, where it falls to zero continuously.
+template<typename Sum>
+void Evaluator::add_bilinear(Total<Sum> &total, const Target &target, int64_t tap, int ci,
+                             double weight) const {
+    const int group = ci / (desc_.ci / desc_.offset_groups);
+    const bool last = desc_.in_layout == Layout::ChannelsLast;
+    const int64_t positions = spatial_product(window_out_, desc_.rank);
+    int64_t position = 0;
+    for (int a = 0; a < desc_.rank; ++a) {
+        position = position * window_out_[a] + target.at[a];
+    }
+    const auto moved_by = [&](const char *name, int64_t channel, int64_t channels) {
+        const int64_t at = last ? (target.n * positions + position) * channels + channel
+                                : (target.n * channels + channel) * positions + position;
+        return element(tensors_.get(name), at);
+    };
+    const int64_t all_taps = taps_ * desc_.offset_groups;
+    Sum sample = 0, coordinate_error = 0;
+    std::array<double, kMaxSpatialRank> place = {};
+    int64_t rest = tap;
+    for (int a = desc_.rank - 1; a >= 0; --a) {
+        const double grid = static_cast<double>(
+            target.at[a] * desc_.stride[a] + rest % desc_.kernel[a] * desc_.dilation[a] - desc_.pad_begin[a]);
+        rest /= desc_.kernel[a];
+        place[a] = grid + moved_by("offset", (group * taps_ + tap) * desc_.rank + a, all_taps * desc_.rank);
+        if (!(place[a] > -1 && place[a] < desc_.in[a])) { // also NaN
+            // Rounding may bring a place at the border inside, where the value is almost zero.
+            const double u = unit_roundoff(desc_.in_type) * 2 * (desc_.in[a] + 1);
+            const bool near = place[a] > -1 - u && place[a] < desc_.in[a] + u;
+            total.add(0, near ? 2 * u * largest_input_ * std::fabs(weight) : 0);
+            return;
+        }
+        coordinate_error += unit_roundoff(desc_.in_type) * (std::fabs(place[a]) + std::fabs(grid) + 2);
+    }
+    for (int corner = 0; corner < 1 << desc_.rank; ++corner) {
+        Position cell = {};
+        Sum share = 1;
+        bool exists = true;
+        for (int a = 0; a < desc_.rank; ++a) {
+            const auto low = static_cast<int64_t>(std::floor(place[a]));
+            const Sum fraction = static_cast<Sum>(place[a]) - low;
+            const bool upper = (corner >> a & 1) != 0;
+            cell[a] = upper ? low + 1 : low;
+            share *= upper ? fraction : 1 - fraction;
+            exists = exists && cell[a] >= 0 && cell[a] < desc_.in[a];
+        }
+        if (exists) {
+            sample += share * input_at(target.n, ci, cell);
+        }
+    }
+    const double mask = desc_.masked ? moved_by("mask", group * taps_ + tap, all_taps) : 1;
+    const Sum scale = std::fabs(static_cast<Sum>(weight) * mask);
+    const Sum sample_error =
+        largest_input_ * (2 * coordinate_error + 16 * desc_.rank * unit_roundoff(desc_.in_type));
+    total.add(static_cast<Sum>(weight) * mask * sample, scale * sample_error);
+}
+
+template<typename Sum>
+Total<Sum> Evaluator::convolve_deformed(const Target &target) const {
+    const int group_ci = desc_.ci / desc_.groups;
+    const int first_ci = target.channel / (desc_.co / desc_.groups) * group_ci;
+    Total<Sum> total;
+    total.terms = taps_ * group_ci;
+    for (int64_t tap = 0; tap < taps_; ++tap) {
+        for (int ci = 0; ci < group_ci; ++ci) {
+            const int64_t at = (int64_t{target.channel} * group_ci + ci) * taps_ + tap;
+            add_bilinear(total, target, tap, first_ci + ci, element(tensors_.get("filter"), at));
+        }
+    }
+    return total;
+}
+
+template<typename Sum>
+Total<Sum> Evaluator::reduce(const Target &target) const {
+    switch (desc_.op) {
+    case Op::Conv:
+        return convolve<Sum>(target);
+    case Op::Deconv:
+        return convolve_transposed<Sum>(target);
+    case Op::Deform:
+        return convolve_deformed<Sum>(target);
+    case Op::Identity: {
+        Total<Sum> total;
+        total.add(value_of(tap_of(target.at, 0), target.n, target.channel));
+        return total;
+    }
+    default:
+        break;
+    }
+    throw Error(ErrorCode::Internal, "oracle: not a sum");
+}
+
+/// Mean, maximum or norm of the taps that take part.
+OracleValue Evaluator::pool(const Target &target) const {
+    long double sum = 0, magnitude = 0;
+    double largest = -std::numeric_limits<double>::infinity();
+    int64_t count = 0;
+    for (int64_t tap = 0; tap < taps_; ++tap) {
+        const Tap source = tap_of(target.at, tap);
+        if (!source.takes_part) {
+            continue;
+        }
+        const double x = value_of(source, target.n, target.channel);
+        ++count;
+        largest = std::fmax(largest, x);
+        const long double term = desc_.op == Op::LpPool
+                                     ? std::pow(std::fabs(static_cast<long double>(x)), desc_.norm)
+                                     : static_cast<long double>(x);
+        sum += term;
+        magnitude += std::fabs(term);
+    }
+    const double u = unit_roundoff(desc_.acc_type);
+    const double tiny = smallest_normal(desc_.acc_type);
+    if (desc_.op == Op::MaxPool) {
+        if (count == 0 && is_integer(desc_.in_type)) {
+            const double bits = static_cast<double>(8 * dtype_bytes(desc_.in_type));
+            const bool is_unsigned = dtype_name(desc_.in_type)[0] == 'u';
+            largest = is_unsigned ? 0 : -std::exp2(bits - 1);
+        }
+        return {largest, 0};
+    }
+    if (desc_.op == Op::AvgPool) {
+        const long double mean = count == 0 ? 0 : sum / count;
+        if (is_integer(desc_.in_type)) {
+            return {static_cast<double>(std::round(mean)), 0}; // half away from zero
+        }
+        const auto value = static_cast<double>(mean);
+        const double spread = count == 0 ? 0 : static_cast<double>(magnitude / count);
+        return {value,
+                gamma(static_cast<double>(taps_) + 4, u) * spread + DBL_EPSILON * std::fabs(value) + tiny};
+    }
+    // All terms have one sign, so the sum's relative error is small; the root shrinks it and adds that of
+    // pow.
+    const auto value = static_cast<double>(std::pow(sum, 1.0L / desc_.norm));
+    const double relative = gamma(static_cast<double>(taps_) + 2 * desc_.norm + 16, u);
+    return {value, relative * value + std::pow(tiny, 1.0 / desc_.norm)};
+}
+
+int64_t Evaluator::index_at(int64_t i) const {
+    const Target target = target_of(i);
+    double largest = 0;
+    int64_t best = -1;
+    for (int64_t tap = 0; tap < taps_; ++tap) {
+        const Tap source = tap_of(target.at, tap);
+        if (!source.inside) {
+            continue;
+        }
+        const double x = input_at(target.n, target.channel, source.source);
+        if (best >= 0 && !(x > largest)) {
+            continue;
+        }
+        largest = x;
+        best = target.n * desc_.ci + target.channel;
+        int64_t within = 0;
+        for (int step = 0; step < desc_.rank; ++step) {
+            const int a = desc_.indices == Indices::ColumnMajor ? desc_.rank - 1 - step : step;
+            best *= desc_.in[a];
+            within = within * desc_.in[a] + source.source[a];
+        }
+        best += within;
+    }
+    return best;
+}
+
+double Evaluator::operand_at(Operand operand, const Target &target) const {
+    if (operand == Operand::None) {
+        return 0;
+    }
+    const OperandInfo &info = operand_info(operand);
+    const int64_t at = info.shape == OperandShape::PerChannel        ? target.channel
+                       : info.shape == OperandShape::PerImageChannel ? target.n * desc_.co + target.channel
+                                                                     : target.flat;
+    return element(tensors_.get(info.name), at);
 }
 
 template<typename Sum>
 OracleValue Evaluator::at_with(int64_t i, double oracle_roundoff) const {
-    const int64_t n = i / out_strides_.n;
-    const int co = static_cast<int>(i / out_strides_.c % desc_.co);
-    std::array<int64_t, kMaxSpatialRank> at = {};
-    for (int a = 0; a < desc_.rank; ++a) {
-        at[a] = i / out_strides_.axis[a] % out_[a];
-    }
-    Total<Sum> total = convolve<Sum>(n, co, at);
-
-    size_t next = 0;
-    for (; next < desc_.epilogue.size(); ++next) {
-        const Operand operand = epilogue_info(desc_.epilogue[next].name).operand;
-        if (operand == Operand::None) {
-            break;
-        }
-        total.add(operand_at(operand, co, i));
-        ++total.terms;
-    }
+    const Target target = target_of(i);
     const double u = unit_roundoff(desc_.acc_type);
-    const auto terms = static_cast<double>(total.terms);
-    auto value = static_cast<double>(total.value);
-    double bound = (gamma(terms, u) + gamma(terms, oracle_roundoff)) * static_cast<double>(total.magnitude) +
-                   DBL_EPSILON / 2 * std::fabs(value) + terms * smallest_normal(desc_.acc_type);
+    OracleValue result = {0, 0};
+    size_t next = 0;
+    if (op_info(desc_.op).is_pool) {
+        result = pool(target);
+    } else {
+        Total<Sum> total = reduce<Sum>(target);
+        for (; next < desc_.epilogue.size(); ++next) {
+            const std::string &name = desc_.epilogue[next].name;
+            if (name != "bias" && name != "residual") {
+                break;
+            }
+            total.add(operand_at(epilogue_info(name).operand, target));
+            ++total.terms;
+        }
+        const auto terms = static_cast<double>(total.terms);
+        result.value = static_cast<double>(total.value);
+        result.bound =
+            (gamma(terms, u) + gamma(terms, oracle_roundoff)) * static_cast<double>(total.magnitude) +
+            DBL_EPSILON / 2 * std::fabs(result.value) + terms * smallest_normal(desc_.acc_type) +
+            static_cast<double>(total.term_errors) * (1 + gamma(terms, u));
+        if (desc_.op == Op::Identity && total.terms == 0) {
+            result.bound = 0; // a copy
+        }
+    }
 
     // The reference of a stage is computed in double, so its roundings count beside those of the kernel.
-    const double stage_roundoff = u + DBL_EPSILON / 2;
+    const double stage_roundoff = u + (is_integer(desc_.acc_type) ? 0 : DBL_EPSILON / 2);
     for (; next < desc_.epilogue.size(); ++next) {
         const EpilogueStage &stage = desc_.epilogue[next];
-        const double t = operand_at(epilogue_info(stage.name).operand, co, i);
-        bound = epilogue_error_bound(stage, value, t, bound, stage_roundoff);
-        value = epilogue_reference(stage, value, t);
+        const double t = operand_at(epilogue_info(stage.name).operand, target);
+        result.bound = epilogue_error_bound(stage, result.value, t, result.bound, stage_roundoff);
+        result.value = epilogue_reference(stage, result.value, t);
     }
-    if (desc_.out_type != desc_.acc_type) {
-        bound += unit_roundoff(desc_.out_type) * (std::fabs(value) + bound) + smallest_normal(desc_.out_type);
+    if (desc_.out_type != desc_.acc_type && !is_integer(desc_.out_type)) {
+        result.bound += unit_roundoff(desc_.out_type) * (std::fabs(result.value) + result.bound) +
+                        smallest_normal(desc_.out_type);
     }
-    return {value, bound};
+    return result;
 }
 
 std::string index_text(const std::vector<int64_t> &shape, int64_t i) {
@@ -252,37 +565,97 @@ std::string index_text(const std::vector<int64_t> &shape, int64_t i) {
     return text;
 }
 
+/// Walks the elements of a tensor written whole or in part: flat index into output_shape, and into
+/// written_shape or -1 for channels that are left alone.
+class WrittenPart {
+public:
+    explicit WrittenPart(const ConvDesc &desc)
+        : shape_(output_shape(desc)), written_(written_shape(desc)), begin_(desc.co_begin),
+          axis_(desc.out_layout == Layout::ChannelsLast ? shape_.size() - 1 : 1) {}
+
+    int64_t index(int64_t i) const {
+        if (shape_ == written_) {
+            return i;
+        }
+        int64_t inner = 1;
+        for (size_t d = axis_ + 1; d < shape_.size(); ++d) {
+            inner *= shape_[d];
+        }
+        const int64_t channel = i / inner % shape_[axis_] - begin_;
+        if (channel < 0 || channel >= written_[axis_]) {
+            return -1;
+        }
+        return (i / inner / shape_[axis_] * written_[axis_] + channel) * inner + i % inner;
+    }
+
+private:
+    std::vector<int64_t> shape_, written_;
+    int64_t begin_;
+    size_t axis_;
+};
+
+/// True if every bit is set, as runners fill outputs.
+bool is_untouched(const TensorView &output, int64_t i) {
+    const auto *bytes = static_cast<const uint8_t *>(output.data) + i * dtype_bytes(output.dtype);
+    return std::all_of(bytes, bytes + dtype_bytes(output.dtype), [](uint8_t byte) { return byte == 0xff; });
+}
+
 } // namespace
 
 OracleValue oracle_at(const ConvDesc &desc, const OracleTensors &tensors, int64_t i) {
     return Evaluator(desc, tensors).at(i);
 }
 
+int64_t oracle_index_at(const ConvDesc &desc, const OracleTensors &tensors, int64_t i) {
+    return Evaluator(desc, tensors).index_at(i);
+}
+
 Judgement judge(const ConvDesc &desc, const OracleTensors &tensors, const TensorView &output,
-                const JudgeOptions &options) {
+                const JudgeOptions &options, const TensorView &indices) {
     const std::vector<int64_t> shape = output_shape(desc);
     expect_shape(output, "output", shape);
+    if (desc.indices != Indices::None) {
+        expect_shape(indices, "indices", written_shape(desc));
+    }
     const Evaluator oracle(desc, tensors);
+    const WrittenPart written(desc);
     Judgement judgement;
-    const auto check = [&](int64_t i) {
+    const auto fail = [&](const std::string &what) {
+        if (judgement.wrong++ == 0) {
+            judgement.first_wrong = what;
+        }
+    };
+    const auto check = [&](int64_t flat) {
+        ++judgement.checked;
+        const int64_t i = written.index(flat);
+        if (i < 0) {
+            if (!is_untouched(output, flat)) {
+                fail(fmt::format("output{}: written, want it left alone", index_text(shape, flat)));
+            }
+            return;
+        }
+        if (desc.indices != Indices::None) {
+            const auto got = static_cast<const int64_t *>(indices.data)[i];
+            const int64_t want = oracle.index_at(i);
+            if (got != want) {
+                fail(fmt::format("indices{}: got {}, want {}", index_text(shape, flat), got, want));
+            }
+        }
         const OracleValue exact = oracle.at(i);
         const double want = options.exact ? rounded_to(desc.out_type, exact.value) : exact.value;
         const double bound = options.exact ? 0 : exact.bound;
-        const double got = element(output, i);
-        const double error = std::fabs(got - want);
-        ++judgement.checked;
-        judgement.max_error = std::fmax(judgement.max_error, error);
-        if (error > 0) {
-            judgement.max_bound_ratio = std::fmax(judgement.max_bound_ratio, error / bound);
+        const double got = element(output, flat);
+        if (got == want) { // also infinities
+            return;
         }
+        const double error = std::fabs(got - want);
+        judgement.max_error = std::fmax(judgement.max_error, error);
+        judgement.max_bound_ratio = std::fmax(judgement.max_bound_ratio, error / bound);
         if (error <= bound) { // false for NaN
             return;
         }
-        if (judgement.wrong++ == 0) {
-            judgement.first_wrong =
-                fmt::format("output{}: got {:.9g}{}, want {:.9g} +- {:.2g}", index_text(shape, i), got,
-                            std::isnan(got) ? " (never written?)" : "", want, bound);
-        }
+        fail(fmt::format("output{}: got {:.9g}{}, want {:.9g} +- {:.2g}", index_text(shape, flat), got,
+                         std::isnan(got) ? " (never written?)" : "", want, bound));
     };
     const int64_t total = output.elements();
     if (options.max_points == 0 || options.max_points >= total) {
@@ -299,26 +672,38 @@ Judgement judge(const ConvDesc &desc, const OracleTensors &tensors, const Tensor
 
 void fill(const Tensor &tensor, Fill kind, uint64_t seed) {
     Random random(seed);
-    const auto draw = [&] {
-        return kind == Fill::SmallIntegers ? static_cast<double>(random.between(-2, 2)) : random.uniform();
-    };
-    const int64_t count = tensor.elements();
-    if (tensor.dtype() == DType::F32) {
-        for (int64_t i = 0; i < count; ++i) {
-            tensor.as<float>()[i] = static_cast<float>(draw());
-        }
-    } else if (tensor.dtype() == DType::F64) {
-        for (int64_t i = 0; i < count; ++i) {
-            tensor.as<double>()[i] = draw();
-        }
-    } else {
-        throw Error(ErrorCode::Unsupported,
-                    fmt::format("fill: dtype {}, want f32 or f64", dtype_name(tensor.dtype())));
+    Tensor &target = const_cast<Tensor &>(tensor); // a handle: its elements are the caller's
+    const bool is_unsigned = dtype_name(tensor.dtype())[0] == 'u' || tensor.dtype() == DType::Bool;
+    const int most = tensor.dtype() == DType::Bool ? 1 : is_integer(tensor.dtype()) ? 100 : 0;
+    for (int64_t i = 0; i < tensor.elements(); ++i) {
+        const double value = kind == Fill::SmallIntegers ? static_cast<double>(random.between(-2, 2))
+                             : most > 0                  ? static_cast<double>(random.between(-most, most))
+                                                         : random.uniform();
+        target.set(i, is_unsigned ? std::fabs(value) : value);
     }
 }
 
+const Tensor &Problem::operator[](const std::string &name) const {
+    static const Tensor none;
+    const auto found = tensors.find(name);
+    return found == tensors.end() ? none : found->second;
+}
+
 OracleTensors Problem::view() const {
-    return {input.view(), filter.view(), bias.view(), residual.view()};
+    OracleTensors views;
+    for (const auto &[name, tensor] : tensors) {
+        if (tensor.data() != nullptr) {
+            views[name] = tensor.view();
+        }
+    }
+    return views;
+}
+
+NamedTensors Problem::call(const TensorView &output) const {
+    NamedTensors views = view();
+    views["filter"] = TensorView();
+    views["output"] = output;
+    return views;
 }
 
 Problem make_problem(const ConvDesc &closed, Fill kind, uint64_t seed) {
@@ -329,21 +714,20 @@ Problem make_problem(const ConvDesc &closed, Fill kind, uint64_t seed) {
     }
     Problem problem;
     problem.desc = closed;
-    problem.input = Tensor(closed.in_type, input_shape(closed));
-    problem.filter = Tensor(closed.weight_type, filter_shape(closed));
-    for (const TensorSpec &spec : tensor_specs(closed, Packing())) {
-        if (spec.role == TensorRole::Bias) {
-            problem.bias = Tensor(spec.dtype, spec.shape);
-        } else if (spec.role == TensorRole::Residual) {
-            problem.residual = Tensor(spec.dtype, spec.shape);
-        }
-    }
     Random seeds(seed);
-    for (const Tensor *tensor : {&problem.input, &problem.filter, &problem.bias, &problem.residual}) {
-        const uint64_t tensor_seed = seeds.next();
-        if (tensor->data() != nullptr) {
-            fill(*tensor, kind, tensor_seed);
+    for (const TensorSpec &spec : tensor_specs(closed, Packing())) {
+        if (spec.role == TensorRole::Output || spec.role == TensorRole::Indices) {
+            continue;
         }
+        const bool is_filter = spec.role == TensorRole::Filter;
+        Tensor tensor(spec.dtype, is_filter ? filter_shape(closed) : spec.shape);
+        fill(tensor, kind, seeds.next());
+        if (spec.role == TensorRole::Offset && kind == Fill::Uniform) {
+            for (int64_t i = 0; i < tensor.elements(); ++i) {
+                tensor.set(i, 3 * tensor.get(i)); // across cells, and out of the image
+            }
+        }
+        problem.tensors.emplace(spec.name, std::move(tensor));
     }
     return problem;
 }

@@ -7,18 +7,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
 namespace convsmith {
 
-/// The tensors of one problem in the user's layout; filter is [co][ci / groups][k...].
-struct OracleTensors {
-    TensorView input;
-    TensorView filter;
-    TensorView bias;
-    TensorView residual;
-};
+/// The tensors of one problem by the names of tensor_specs, in the user's layout; the filter as filter_shape.
+using OracleTensors = NamedTensors;
 
 /// The exact value (as far as the oracle's precision goes) and the largest error a kernel may have:
 /// c * u * K * sum|a||b| carried through the epilogue, u = unit roundoff of the accumulator, plus rounding to
@@ -28,8 +24,11 @@ struct OracleValue {
     double bound;
 };
 
-/// The output at flat index `i` (memory order of the output tensor).
+/// The value written at flat index `i` of written_shape (memory order).
 OracleValue oracle_at(const ConvDesc &desc, const OracleTensors &tensors, int64_t i);
+
+/// MaxPool's index at the same place.
+int64_t oracle_index_at(const ConvDesc &desc, const OracleTensors &tensors, int64_t i);
 
 /// Outcome of judging a kernel's output.
 struct Judgement {
@@ -47,9 +46,10 @@ struct JudgeOptions {
     bool exact = false;     ///< demand bit equality (small-integer data)
 };
 
-/// Compares `output` with the oracle.
+/// Compares `output` with the oracle. Channels of a larger output that the op does not write must be NaN (all
+/// bits set), as runners leave them; `indices`, if there are any, must be the oracle's.
 Judgement judge(const ConvDesc &desc, const OracleTensors &tensors, const TensorView &output,
-                const JudgeOptions &options = JudgeOptions());
+                const JudgeOptions &options = JudgeOptions(), const TensorView &indices = TensorView());
 
 /// What random tensors hold.
 enum class Fill {
@@ -58,11 +58,18 @@ enum class Fill {
 };
 void fill(const Tensor &tensor, Fill kind, uint64_t seed);
 
-/// Owned tensors for one problem, filled from a seed.
+/// Owned tensors for one problem, filled from a seed: every input of tensor_specs by name, the filter as
+/// filter_shape.
 struct Problem {
     ConvDesc desc; ///< closed
-    Tensor input, filter, bias, residual;
+    std::map<std::string, Tensor> tensors;
+
+    Tensor &operator[](const std::string &name) { return tensors[name]; }
+    /// An empty tensor if there is none of that name.
+    const Tensor &operator[](const std::string &name) const;
     OracleTensors view() const;
+    /// What Kernel::run takes: every tensor but the filter, and `output`.
+    NamedTensors call(const TensorView &output) const;
 };
 Problem make_problem(const ConvDesc &closed, Fill kind, uint64_t seed);
 

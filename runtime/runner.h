@@ -20,9 +20,10 @@ struct RunJob {
     const Problem *problem = nullptr;
 };
 
-/// Output of a job, or why there is none.
+/// Outputs of a job, or why there are none. What the kernel leaves alone has all bits set.
 struct RunResult {
     Tensor output;
+    Tensor indices;    ///< only of a descriptor with indices
     std::string error; ///< empty if the kernel ran
 };
 

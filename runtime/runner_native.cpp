@@ -7,6 +7,7 @@
 #include "generators/signature.h"
 
 #include <cstring>
+#include <map>
 #include <optional>
 
 namespace convsmith {
@@ -28,23 +29,39 @@ private:
     std::optional<GuardedTensor> tensor_;
 };
 
-Tensor call(const Kernel &kernel, const Problem &problem, Flush flush) {
-    const GuardedInput input(problem.input, flush);
-    const GuardedInput filter(problem.filter, flush);
-    const GuardedInput bias(problem.bias, flush);
-    const GuardedInput residual(problem.residual, flush);
+Tensor copy_of(const TensorView &view) {
+    Tensor copy(view.dtype, view.shape_vector());
+    std::memcpy(copy.data(), view.data, copy.bytes());
+    return copy;
+}
+
+RunResult call(const Kernel &kernel, const Problem &problem, Flush flush) {
+    std::map<std::string, GuardedInput> inputs;
+    NamedTensors tensors;
+    for (const auto &[name, tensor] : problem.tensors) {
+        const auto [at, is_new] = inputs.try_emplace(name, tensor, flush);
+        if (name != "filter")
+            tensors[name] = at->second.view();
+    }
     const GuardedTensor output(problem.desc.out_type, output_shape(problem.desc), flush);
+    tensors["output"] = output.view();
+    std::optional<GuardedTensor> indices;
+    if (problem.desc.indices != Indices::None) {
+        indices.emplace(DType::I64, written_shape(problem.desc), flush);
+        tensors["indices"] = indices->view();
+    }
+    const auto filter = inputs.find("filter");
+    kernel.run(tensors, filter == inputs.end() ? PackedFilter() : kernel.pack(filter->second.view()));
 
-    ConvTensors tensors;
-    tensors.input = input.view();
-    tensors.bias = bias.view();
-    tensors.residual = residual.view();
-    tensors.output = output.view();
-    kernel.run(tensors, kernel.pack(filter.view()));
-
-    Tensor result(problem.desc.out_type, output_shape(problem.desc));
-    std::memcpy(result.data(), output.view().data, result.bytes());
+    RunResult result;
+    result.output = copy_of(output.view());
+    if (indices)
+        result.indices = copy_of(indices->view());
     return result;
+}
+
+bool same_bytes(const Tensor &a, const Tensor &b) {
+    return a.data() == nullptr || std::memcmp(a.data(), b.data(), a.bytes()) == 0;
 }
 
 class NativeRunner : public Runner {
@@ -68,9 +85,9 @@ private:
         RunResult result;
         try {
             const std::shared_ptr<const Kernel> kernel = jit_.kernel(job.kernel_desc, job.choice);
-            result.output = call(*kernel, *job.problem, Flush::End);
-            const Tensor again = call(*kernel, *job.problem, Flush::Begin);
-            if (std::memcmp(result.output.data(), again.data(), again.bytes()) != 0) {
+            result = call(*kernel, *job.problem, Flush::End);
+            const RunResult again = call(*kernel, *job.problem, Flush::Begin);
+            if (!same_bytes(result.output, again.output) || !same_bytes(result.indices, again.indices)) {
                 result.error =
                     "two calls with the same values in differently aligned tensors gave different bits";
             }

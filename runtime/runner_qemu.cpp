@@ -4,6 +4,7 @@
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 #include "generators/halide_compat.h"
+#include "runtime/call_check.h"
 #include "runtime/frontend/file_io.h"
 #include "runtime/harness_source.h"
 #include "runtime/library/pack_reference.h"
@@ -38,11 +39,11 @@ struct CallRecord {
     int32_t kernel = 0, tensors = 0;
 };
 struct TensorRecord {
-    uint64_t bytes = 0;
-    int32_t type_bits = 0, dimensions = 0, is_aligned = 0, padding = 0;
+    uint64_t bytes = 0, begin = 0;
+    int32_t type_code = 0, type_bits = 0, dimensions = 0, is_aligned = 0, is_output = 0, padding = 0;
     DimRecord dims[8];
 };
-static_assert(sizeof(TensorRecord) == 24 + 8 * 16, "the harness reads this layout");
+static_assert(sizeof(TensorRecord) == 40 + 8 * 16, "the harness reads this layout");
 
 template<typename Record>
 void append(std::string &bytes, const Record &record) {
@@ -53,22 +54,22 @@ void append(std::string &bytes, const Record &record) {
 std::string call_bytes(const RunJob &job, int kernel) {
     const ConvDesc &desc = job.problem->desc;
     const Packing packing = job.choice.plan.packing(job.kernel_desc);
-    const Tensor filter = library::pack_reference(desc, packing, job.problem->filter);
+    Tensor packed;
+    if (op_info(desc.op).has_filter)
+        packed = library::pack_reference(desc, packing, (*job.problem)["filter"]);
     std::string bytes;
     const std::vector<TensorSpec> specs = tensor_specs(desc, packing);
     append(bytes, CallRecord{kernel, static_cast<int32_t>(specs.size())});
     for (const TensorSpec &spec : specs) {
-        const Problem &p = *job.problem;
-        const Tensor *source = spec.role == TensorRole::Input      ? &p.input
-                               : spec.role == TensorRole::Filter   ? &filter
-                               : spec.role == TensorRole::Bias     ? &p.bias
-                               : spec.role == TensorRole::Residual ? &p.residual
-                                                                   : nullptr;
-        const BufferDims dims = buffer_dims(desc, packing, spec.role);
+        const BufferDims dims = buffer_dims(desc, packing, spec);
+        const halide_type_t type = runtime_type(spec.dtype);
         TensorRecord record;
-        record.type_bits = static_cast<int32_t>(8 * dtype_bytes(spec.dtype));
+        record.type_code = static_cast<int32_t>(type.code);
+        record.type_bits = type.bits;
         record.dimensions = dims.count;
         record.is_aligned = spec.role == TensorRole::Filter ? 1 : 0;
+        record.is_output = spec.role == TensorRole::Output || spec.role == TensorRole::Indices ? 1 : 0;
+        record.begin = static_cast<uint64_t>(dims.begin) * dtype_bytes(spec.dtype);
         for (int i = 0; i < dims.count; i++) {
             record.dims[i].extent = dims.dims[i].extent;
             record.dims[i].stride = static_cast<int32_t>(dims.dims[i].stride);
@@ -77,10 +78,11 @@ std::string call_bytes(const RunJob &job, int kernel) {
         for (const int64_t extent : spec.shape)
             record.bytes *= static_cast<uint64_t>(extent);
         append(bytes, record);
-        if (source != nullptr) {
-            CONVSMITH_CHECK(source->bytes() == record.bytes);
-            bytes.append(source->as<char>(), source->bytes());
-        }
+        if (record.is_output != 0)
+            continue;
+        const Tensor &source = spec.role == TensorRole::Filter ? packed : (*job.problem)[spec.name];
+        CONVSMITH_CHECK(source.bytes() == record.bytes);
+        bytes.append(source.as<char>(), source.bytes());
     }
     return bytes;
 }
@@ -183,14 +185,24 @@ size_t QemuRunner::run_program(const std::string &program, const std::vector<Run
         const size_t job = batch.jobs[first + done];
         const ConvDesc &desc = jobs[job].problem->desc;
         int32_t code = 0;
-        Tensor output(desc.out_type, output_shape(desc));
-        if (!file.read(reinterpret_cast<char *>(&code), sizeof code) ||
-            !file.read(output.as<char>(), static_cast<std::streamsize>(output.bytes())))
+        Tensor output(desc.out_type, output_shape(desc)), indices;
+        const auto read = [&](const Tensor &tensor) {
+            return static_cast<bool>(
+                file.read(tensor.as<char>(), static_cast<std::streamsize>(tensor.bytes())));
+        };
+        if (!file.read(reinterpret_cast<char *>(&code), sizeof code) || !read(output))
             break;
-        if (code == 0)
+        if (desc.indices != Indices::None) {
+            indices = Tensor(DType::I64, written_shape(desc));
+            if (!read(indices))
+                break;
+        }
+        if (code == 0) {
             results[job].output = std::move(output);
-        else
+            results[job].indices = std::move(indices);
+        } else {
             results[job].error = fmt::format("the kernel returned Halide error {}", code);
+        }
     }
     if (first + done < batch.jobs.size())
         results[batch.jobs[first + done]].error = fmt::format("under {}: {}", kEmulator, process.text());

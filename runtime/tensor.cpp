@@ -81,15 +81,44 @@ Tensor::Tensor(DType dtype, const std::vector<int64_t> &shape) {
     view_ = TensorView(memory_.get(), dtype, shape);
 }
 
-double element(const TensorView &view, int64_t i) {
+namespace {
+
+/// Calls `visit` with a pointer to the tensor's elements in their C++ type.
+template<typename Visit>
+auto visit_elements(const TensorView &view, const Visit &visit) {
     switch (view.dtype) {
     case DType::F32:
-        return static_cast<const float *>(view.data)[i];
+        return visit(static_cast<float *>(view.data));
     case DType::F64:
-        return static_cast<const double *>(view.data)[i];
-    default:
-        no_double_access(view.dtype);
+        return visit(static_cast<double *>(view.data));
+    case DType::I8:
+        return visit(static_cast<int8_t *>(view.data));
+    case DType::U8:
+    case DType::Bool:
+        return visit(static_cast<uint8_t *>(view.data));
+    case DType::I16:
+        return visit(static_cast<int16_t *>(view.data));
+    case DType::U16:
+        return visit(static_cast<uint16_t *>(view.data));
+    case DType::I32:
+        return visit(static_cast<int32_t *>(view.data));
+    case DType::U32:
+        return visit(static_cast<uint32_t *>(view.data));
+    case DType::I64:
+        return visit(static_cast<int64_t *>(view.data));
+    case DType::U64:
+        return visit(static_cast<uint64_t *>(view.data));
+    case DType::F16:
+    case DType::BF16:
+        break;
     }
+    no_double_access(view.dtype);
+}
+
+} // namespace
+
+double element(const TensorView &view, int64_t i) {
+    return visit_elements(view, [&](const auto *data) { return static_cast<double>(data[i]); });
 }
 
 double Tensor::get(int64_t i) const {
@@ -97,16 +126,29 @@ double Tensor::get(int64_t i) const {
 }
 
 void Tensor::set(int64_t i, double value) {
-    switch (view_.dtype) {
-    case DType::F32:
-        as<float>()[i] = static_cast<float>(value);
-        return;
-    case DType::F64:
-        as<double>()[i] = value;
-        return;
-    default:
-        no_double_access(view_.dtype);
+    visit_elements(view_, [&](auto *data) { data[i] = static_cast<std::decay_t<decltype(*data)>>(value); });
+}
+
+NamedTensors::NamedTensors(std::initializer_list<std::pair<std::string_view, TensorView>> tensors) {
+    for (const auto &[name, view] : tensors)
+        tensors_.emplace_back(name, view);
+}
+
+TensorView &NamedTensors::operator[](std::string_view name) {
+    for (auto &[known, view] : tensors_) {
+        if (known == name)
+            return view;
     }
+    return tensors_.emplace_back(name, TensorView()).second;
+}
+
+const TensorView &NamedTensors::get(std::string_view name) const {
+    static const TensorView none;
+    for (const auto &[known, view] : tensors_) {
+        if (known == name)
+            return view;
+    }
+    return none;
 }
 
 } // namespace convsmith

@@ -7,7 +7,11 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <initializer_list>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace convsmith {
@@ -51,7 +55,7 @@ public:
         return static_cast<T *>(view_.data);
     }
 
-    /// Element i in memory order as a double, and back (rounded to the tensor's type). F32 and F64 only.
+    /// Element i in memory order as a double, and back (rounded to the tensor's type). Not for F16 and BF16.
     double get(int64_t i) const;
     void set(int64_t i, double value);
 
@@ -63,7 +67,26 @@ private:
     TensorView view_;
 };
 
-/// Element i of a F32 or F64 view in memory order.
+/// Element i of a view in memory order. Not for F16 and BF16.
 double element(const TensorView &view, int64_t i);
+
+/// The tensors of a call by name, in any order.
+class NamedTensors {
+public:
+    NamedTensors() = default;
+    NamedTensors(std::initializer_list<std::pair<std::string_view, TensorView>> tensors);
+
+    /// The tensor called `name`; a new empty one if there is none.
+    TensorView &operator[](std::string_view name);
+
+    /// The tensor called `name`; an empty one (data == nullptr) if there is none.
+    const TensorView &get(std::string_view name) const;
+
+    auto begin() const { return tensors_.begin(); }
+    auto end() const { return tensors_.end(); }
+
+private:
+    std::vector<std::pair<std::string, TensorView>> tensors_;
+};
 
 } // namespace convsmith

@@ -1,12 +1,12 @@
 // The choke point (lower.h): algorithm + buffer constraints + schedule = module.
 #include "schedules/lower.h"
 
+#include "generators/algorithms.h"
 #include "generators/conv_shape.h"
-#include "generators/direct.h"
 #include "generators/error.h"
 #include "generators/halide_compat.h"
 #include "generators/pack_filter.h"
-#include "schedules/generic/direct.h"
+#include "schedules/generic/window.h"
 #include "schedules/x86_avx2/direct.h"
 
 namespace convsmith {
@@ -29,60 +29,124 @@ auto at_halide_border(const std::string &what, const Work &work) -> decltype(wor
     }
 }
 
-/// Fixes a buffer as dense in `order`; extents that are 0 stay symbolic.
-void constrain_dense(OutputImageParam buffer, const std::vector<int> &extents,
-                     const std::vector<int> &order) {
+/// Fixes the strides of a buffer as dense in `order`; extents that are 0 stay symbolic.
+void constrain_strides(OutputImageParam buffer, const std::vector<int> &extents,
+                       const std::vector<int> &order) {
     Expr stride = 1;
     int64_t known_stride = 1;
     for (const int i : order) {
-        buffer.dim(i).set_min(0).set_stride(known_stride > 0 ? Expr(static_cast<int>(known_stride)) : stride);
-        if (extents[i] > 0)
-            buffer.dim(i).set_extent(extents[i]);
+        buffer.dim(i).set_stride(known_stride > 0 ? Expr(static_cast<int>(known_stride)) : stride);
         stride = stride * (extents[i] > 0 ? Expr(extents[i]) : buffer.dim(i).extent());
         known_stride *= extents[i];
     }
 }
 
-/// Output positions of one image; 0 if a spatial extent is open.
-int flattened_extent(const ConvDesc &desc) {
-    ConvDesc image = desc;
-    image.n = 1;
-    return image.is_open() ? 0 : static_cast<int>(spatial_product(out_extents(image), image.rank));
+/// Fixes the whole shape of a dense buffer.
+void constrain_dense(OutputImageParam buffer, const std::vector<int> &extents,
+                     const std::vector<int> &order) {
+    constrain_strides(buffer, extents, order);
+    for (size_t i = 0; i < extents.size(); i++) {
+        buffer.dim(static_cast<int>(i)).set_min(0);
+        if (extents[i] > 0)
+            buffer.dim(static_cast<int>(i)).set_extent(extents[i]);
+    }
 }
 
-void constrain_buffers(DirectConv &conv) {
+/// Extents {channels, p..., n} at `spatial`, which are outermost first; 0 where open.
+std::vector<int> positional_extents(const ConvPipeline &conv, int channels, const Spatial &spatial) {
     const ConvDesc &d = conv.desc;
-    std::vector<int> in = {d.ci};
-    for (int a = d.rank - 1; a >= 0; a--)
-        in.push_back(d.in[a]);
-    in.push_back(d.n);
-    constrain_dense(conv.input, in, memory_order(d.in_layout, d.rank));
+    std::vector<int> extents = {channels};
+    if (flattens_positions(d)) {
+        extents.push_back(static_cast<int>(spatial_product(spatial, d.rank)));
+    } else {
+        for (int a = d.rank - 1; a >= 0; a--)
+            extents.push_back(spatial[a]);
+    }
+    extents.push_back(d.n);
+    return extents;
+}
 
-    const std::vector<int> out = {d.co, flattened_extent(d), d.n};
+/// Fixes a buffer that may be a channel range of a larger tensor of `channels`.
+void constrain_positional(OutputImageParam buffer, Layout layout, const std::vector<int> &extents,
+                          int channels) {
+    const std::vector<int> order = memory_order(layout, static_cast<int>(extents.size()) - 2);
+    std::vector<int> whole = extents;
+    whole[0] = channels;
+    constrain_dense(buffer, whole, order);
+    buffer.dim(0).set_extent(extents[0]);
+}
+
+void constrain_filter(ConvPipeline &conv) {
     std::vector<int> weights, weight_order;
-    const std::vector<int64_t> packed = packed_filter_shape(d, conv.packing);
+    const std::vector<int64_t> packed = packed_filter_shape(conv.desc, conv.packing);
     for (size_t i = 0; i < packed.size(); i++) {
         weights.push_back(static_cast<int>(packed[packed.size() - 1 - i]));
         weight_order.push_back(static_cast<int>(i));
     }
     constrain_dense(conv.filter, weights, weight_order);
     conv.filter.set_host_alignment(static_cast<int>(kTensorAlignment));
-
-    if (conv.bias.defined())
-        constrain_dense(conv.bias, {d.co}, {0});
-    if (conv.residual.defined())
-        constrain_dense(conv.residual, out, memory_order(d.out_layout, 1));
-    constrain_dense(conv.output.output_buffer(), out, memory_order(d.out_layout, 1));
 }
 
-/// Where an algorithm and a schedule of it meet: `Handle` is the algorithm's struct of named parts.
-template<typename Handle>
-LoweredPipeline scheduled(Handle (*algorithm)(const ConvDesc &, const Packing &),
-                          void (*schedule)(Handle &, const Plan &), const ConvDesc &desc, const Plan &plan) {
-    Handle handle = algorithm(desc, plan.packing(desc));
-    constrain_buffers(handle);
-    schedule(handle, plan);
-    return {Halide::Pipeline(handle.output), handle.arguments()};
+void constrain_buffers(ConvPipeline &conv) {
+    const ConvDesc &d = conv.desc;
+    std::vector<int> in = {d.ci};
+    for (int a = d.rank - 1; a >= 0; a--)
+        in.push_back(d.in[a]);
+    in.push_back(d.n);
+    constrain_dense(conv.input, in, memory_order(d.in_layout, d.rank));
+    if (conv.filter.defined())
+        constrain_filter(conv);
+
+    const int stored = stored_channels(d);
+    const std::vector<int> out = positional_extents(conv, stored, stored_extents(d));
+    const auto moved = [&](Halide::ImageParam &tensor, const std::vector<int64_t> &shape) {
+        const auto channels = static_cast<int>(d.in_layout == Layout::ChannelsLast ? shape.back() : shape[1]);
+        constrain_positional(tensor, d.in_layout, positional_extents(conv, channels, out_extents(d)),
+                             channels);
+    };
+    if (conv.offset.defined())
+        moved(conv.offset, offset_shape(d));
+    if (conv.mask.defined())
+        moved(conv.mask, mask_shape(d));
+    for (auto &[operand, tensor] : conv.operands) {
+        switch (operand_info(operand).shape) {
+        case OperandShape::PerChannel:
+            constrain_dense(tensor, {d.co}, {0});
+            break;
+        case OperandShape::PerImageChannel:
+            constrain_dense(tensor, {d.co, d.n}, {0, 1});
+            break;
+        case OperandShape::Full:
+            constrain_positional(tensor, d.out_layout, out, stored);
+            break;
+        }
+    }
+    constrain_positional(conv.output.output_buffers()[0], d.out_layout, out,
+                         d.co_total != 0 ? d.co_total : stored);
+    if (d.indices != Indices::None) // Halide gives it the extents of the first
+        constrain_strides(conv.output.output_buffers()[1], out,
+                          memory_order(d.out_layout, static_cast<int>(out.size()) - 2));
+}
+
+/// Where an algorithm and a schedule of it meet.
+LoweredPipeline scheduled(ConvPipeline (*algorithm)(const ConvDesc &, const Packing &),
+                          void (*schedule)(ConvPipeline &, const Plan &), const ConvDesc &desc,
+                          const Plan &plan) {
+    ConvPipeline conv = algorithm(desc, plan.packing(desc));
+    constrain_buffers(conv);
+    schedule(conv, plan);
+    return {Halide::Pipeline(conv.output), conv.arguments()};
+}
+
+using Algorithm = ConvPipeline (*)(const ConvDesc &, const Packing &);
+
+Algorithm algorithm_of(const Plan &plan) {
+#define CONVSMITH_VARIANT(name_, ...)                                                                        \
+    if (plan.variant == #name_)                                                                              \
+        return name_##_pipeline;
+#include "generators/variants.inc"
+#undef CONVSMITH_VARIANT
+    throw Error(ErrorCode::BadArgument, "no variant '" + plan.variant + "'");
 }
 
 } // namespace
@@ -95,9 +159,10 @@ Halide::Target kernel_target(const Target &target) {
 
 LoweredPipeline lower(const ConvDesc &desc, const Plan &plan) {
     return at_halide_border(desc.key(), [&] {
-#define CONVSMITH_SCHEDULE(variant_, folder_, target_, doc_)                                                 \
-    if (plan.variant == #variant_ && plan.schedule == #folder_)                                              \
-        return scheduled(variant_##_conv, folder_::schedule_##variant_, desc, plan);
+        size_t row = 0;
+#define CONVSMITH_SCHEDULE(variants_, folder_, name_, target_, doc_)                                         \
+    if (schedule_row(plan) == row++)                                                                         \
+        return scheduled(algorithm_of(plan), folder_::schedule_##name_, desc, plan);
 #include "schedules/schedules.inc"
 #undef CONVSMITH_SCHEDULE
         throw Error(ErrorCode::BadArgument, "no schedule " + plan.text());

@@ -24,7 +24,8 @@ LoweredPipeline lower(const ConvDesc &desc, const Plan &plan);
 /// the tensors as an array of halide_buffer_t pointers. Throws Error(Compile) with Halide's message.
 Halide::Module lower_module(const ConvDesc &desc, const Plan &plan, const std::string &symbol);
 
-/// The kernel that packs weights: buffers filter {co, ci, kx, ky, kz} (any strides, unused axes extent 1) and
+/// The kernel that packs weights: buffers filter {co / groups, groups, ci / groups, kx, ky, kz} (any
+/// strides, unused axes extent 1) and
 /// packed {co_i, ci, kx, ky, kz, co_o}. One kernel serves every problem with this type and block.
 Halide::Module lower_pack_module(DType type, const Packing &packing, const Target &target,
                                  const std::string &symbol);

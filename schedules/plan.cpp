@@ -2,6 +2,7 @@
 #include "schedules/plan.h"
 
 #include "generators/error.h"
+#include "generators/variant.h"
 #include "schedules/schedule.h"
 
 #include <algorithm>
@@ -14,13 +15,24 @@ struct ScheduleRow {
     SchedulePlanning planning;
 };
 
+/// "(a, b)" -> {"a", "b"}
+std::vector<std::string> names_in(const std::string &list) {
+    std::vector<std::string> names;
+    for (size_t at = 1; at + 1 < list.size();) {
+        const size_t end = std::min(list.find(',', at), list.size() - 1);
+        names.push_back(list.substr(at, end - at));
+        at = list.find_first_not_of(", ", end);
+    }
+    return names;
+}
+
 const std::vector<ScheduleRow> &rows() {
     static const std::vector<ScheduleRow> table = [] {
         std::vector<ScheduleRow> t;
-#define CONVSMITH_SCHEDULE(variant_, folder_, target_, doc_)                                                 \
+#define CONVSMITH_SCHEDULE(variants_, folder_, name_, target_, doc_)                                         \
     {                                                                                                        \
-        const SchedulePlanning planning = folder_::variant_##_planning();                                    \
-        t.push_back({{#variant_, #folder_, target_, doc_, planning.params}, planning});                      \
+        const SchedulePlanning planning = folder_::name_##_planning();                                       \
+        t.push_back({{names_in(#variants_), #folder_, target_, doc_, planning.params}, planning});           \
     }
 #include "schedules/schedules.inc"
 #undef CONVSMITH_SCHEDULE
@@ -30,39 +42,26 @@ const std::vector<ScheduleRow> &rows() {
 }
 
 const ScheduleRow &row_of(const Plan &plan) {
-    for (const ScheduleRow &row : rows()) {
-        if (row.info.variant == plan.variant && row.info.name == plan.schedule)
-            return row;
-    }
-    throw Error(ErrorCode::BadArgument,
-                "no schedule '" + plan.schedule + "' for variant '" + plan.variant + "'");
+    return rows()[schedule_row(plan)];
 }
 
 /// Why `row` cannot serve; nothing if it can.
 std::optional<std::string> rejection(const ScheduleRow &row, const ConvDesc &desc, const Target &target) {
-    if (row.info.target != "*" && row.info.target != target.name)
+    if (row.info.is_tuned() && row.info.target != target.name)
         return "tuned for target " + row.info.target + ", not " + target.name;
     return row.planning.reject(desc, target);
 }
 
-void check_request(const PlanRequest &request) {
-    const auto known = [&](auto matches) { return std::any_of(rows().begin(), rows().end(), matches); };
-    const auto names = [](auto name_of) {
-        std::string list;
-        for (const ScheduleRow &row : rows()) {
-            if (list.find(name_of(row)) == std::string::npos)
-                list += (list.empty() ? "" : ", ") + name_of(row);
-        }
-        return list;
-    };
-    if (!request.variant.empty() &&
-        !known([&](const ScheduleRow &r) { return r.info.variant == request.variant; }))
-        throw Error(ErrorCode::BadArgument, "variant: got '" + request.variant + "', want one of " +
-                                                names([](const ScheduleRow &r) { return r.info.variant; }));
-    if (!request.schedule.empty() &&
-        !known([&](const ScheduleRow &r) { return r.info.name == request.schedule; }))
-        throw Error(ErrorCode::BadArgument, "schedule: got '" + request.schedule + "', want one of " +
-                                                names([](const ScheduleRow &r) { return r.info.name; }));
+template<typename Table, typename NameOf>
+void check_name(const char *what, const std::string &got, const Table &table, NameOf name_of) {
+    std::string names;
+    for (const auto &row : table) {
+        if (got.empty() || name_of(row) == got)
+            return;
+        if (names.find(name_of(row)) == std::string::npos)
+            names += (names.empty() ? "" : ", ") + name_of(row);
+    }
+    throw Error(ErrorCode::BadArgument, std::string(what) + ": got '" + got + "', want one of " + names);
 }
 
 /// The requested parameters that the schedule has. Throws Error(BadArgument) for one it does not have when
@@ -72,8 +71,8 @@ void check_params(const ScheduleRow &row, const Params &params) {
         const auto spec = std::find_if(row.info.params.begin(), row.info.params.end(),
                                        [&name = name](const ParamSpec &p) { return p.name == name; });
         if (spec == row.info.params.end())
-            throw Error(ErrorCode::BadArgument, "parameter '" + name + "': schedule " + row.info.name +
-                                                    " of " + row.info.variant + " has none of that name");
+            throw Error(ErrorCode::BadArgument,
+                        "parameter '" + name + "': schedule " + row.info.name + " has none of that name");
         if (value < 0)
             throw Error(ErrorCode::BadArgument,
                         "parameter " + name + ": got " + std::to_string(value) + ", want >= 0 (0: derived)");
@@ -106,26 +105,57 @@ const std::vector<ScheduleInfo> &schedule_table() {
     return table;
 }
 
+void check_request(const PlanRequest &request) {
+    check_name("variant", request.variant, variant_table(), [](const VariantInfo &v) { return v.name; });
+    check_name("schedule", request.schedule, rows(), [](const ScheduleRow &r) { return r.info.name; });
+}
+
+size_t schedule_row(const Plan &plan) {
+    for (size_t i = 0; i < rows().size(); i++) {
+        if (rows()[i].info.serves(plan.variant) && rows()[i].info.name == plan.schedule)
+            return i;
+    }
+    throw Error(ErrorCode::BadArgument,
+                "no schedule '" + plan.schedule + "' for variant '" + plan.variant + "'");
+}
+
+bool ScheduleInfo::serves(const std::string &variant) const {
+    return variants.empty() || std::find(variants.begin(), variants.end(), variant) != variants.end();
+}
+
 PlanChoice make_plan(const ConvDesc &desc, const Target &target, const PlanRequest &request) {
     desc.validate();
     check_request(request);
     PlanChoice choice;
-    for (const ScheduleRow &row : rows()) {
-        if (!request.variant.empty() && row.info.variant != request.variant)
+    std::vector<std::string> variants;
+    for (const VariantInfo &variant : variant_table()) {
+        const bool is_asked_for = variant.name == request.variant;
+        if (request.variant.empty() ? variant.op != desc.op : !is_asked_for)
             continue;
-        if (!request.schedule.empty() && row.info.name != request.schedule)
-            continue;
-        if (const auto reason = rejection(row, desc, target)) {
-            choice.rejected.push_back({row.info.variant + "/" + row.info.name, *reason});
-            continue;
+        if (variant.op == desc.op && variant.accepts(desc))
+            variants.push_back(variant.name);
+        else
+            choice.rejected.push_back({variant.name, "takes " + variant.condition});
+    }
+    for (const bool tuned : {true, false}) {
+        for (const std::string &variant : variants) {
+            for (const ScheduleRow &row : rows()) {
+                if (!row.info.serves(variant) || row.info.is_tuned() != tuned ||
+                    (!request.schedule.empty() && row.info.name != request.schedule))
+                    continue;
+                if (const auto reason = rejection(row, desc, target)) {
+                    choice.rejected.push_back({variant + "/" + row.info.name, *reason});
+                    continue;
+                }
+                check_params(row, request.params);
+                const Params params = row.planning.complete(desc, target, request.params, request.co_block);
+                choice.plan = {variant, row.info.name, target, params};
+                const bool is_explicit =
+                    !request.schedule.empty() || !request.variant.empty() || !request.params.empty();
+                choice.source = is_explicit ? "explicit" : "default";
+                return choice;
+            }
         }
-        check_params(row, request.params);
-        const Params params = row.planning.complete(desc, target, request.params, request.co_block);
-        choice.plan = {row.info.variant, row.info.name, target, params};
-        const bool is_explicit =
-            !request.schedule.empty() || !request.variant.empty() || !request.params.empty();
-        choice.source = is_explicit ? "explicit" : "default";
-        return choice;
     }
     std::string why;
     for (const Rejection &r : choice.rejected)

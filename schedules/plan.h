@@ -38,13 +38,20 @@ struct ParamSpec {
 
 /// A schedule as listed by `convsmith list schedules`.
 struct ScheduleInfo {
-    std::string variant;
-    std::string name;
-    std::string target; ///< target class it is tuned for; "*" for any
+    std::vector<std::string> variants; ///< algorithms it schedules; empty: every one
+    std::string name;                  ///< of its folder: with the variant it names one schedule
+    std::string target;                ///< target class it is tuned for; "*" for any
     std::string doc;
     std::vector<ParamSpec> params;
+
+    bool serves(const std::string &variant) const;
+    /// Tuned for a target class, not a fallback.
+    bool is_tuned() const { return target != "*"; }
 };
 const std::vector<ScheduleInfo> &schedule_table();
+
+/// Index of the plan's schedule in schedule_table(). Throws Error(BadArgument) if there is none.
+size_t schedule_row(const Plan &plan);
 
 /// Why a candidate plan was not taken.
 struct Rejection {
@@ -68,8 +75,12 @@ struct PlanRequest {
     int co_block = 0;
 };
 
-/// Chooses variant, schedule and numbers: explicit request > default. Never fails for a valid desc: the
-/// generic schedule takes any. Throws Error(BadArgument) if the request names something unknown or illegal.
+/// Throws Error(BadArgument) listing the known names if the request names an unknown variant or schedule.
+void check_request(const PlanRequest &request);
+
+/// Chooses variant, schedule and numbers: explicit request > default. The first variant (variants.inc) with a
+/// tuned schedule that takes the problem, else the first variant on the generic schedule, which takes any.
+/// Throws Error(BadArgument) if the request names something unknown or illegal.
 PlanChoice make_plan(const ConvDesc &desc, const Target &target, const PlanRequest &request = PlanRequest());
 
 } // namespace convsmith

@@ -1,5 +1,5 @@
 // What a schedule tells the planner, free of Halide: which problems it takes, its default numbers for a
-// problem, the weight layout they imply. Each schedule folder implements it in <variant>_plan.cpp.
+// problem, the weight layout they imply. Each schedule folder implements it in <schedule>_plan.cpp.
 #pragma once
 
 #include "generators/conv_desc.h"
@@ -12,7 +12,7 @@
 
 namespace convsmith {
 
-/// A schedule's planning side. Namespaces generic, x86_avx2, ... each define one per variant:
+/// A schedule's planning side. Namespaces generic, x86_avx2, ... each define one per schedule:
 /// direct_planning().
 struct SchedulePlanning {
     std::vector<ParamSpec> params;
@@ -29,11 +29,11 @@ struct SchedulePlanning {
     Packing (*packing)(const ConvDesc &desc, const Target &target, const Params &params);
 };
 
-namespace generic {
-SchedulePlanning direct_planning();
-}
-namespace x86_avx2 {
-SchedulePlanning direct_planning();
-}
+#define CONVSMITH_SCHEDULE(variants_, folder_, name_, target_, doc_)                                         \
+    namespace folder_ {                                                                                      \
+    SchedulePlanning name_##_planning();                                                                     \
+    }
+#include "schedules/schedules.inc"
+#undef CONVSMITH_SCHEDULE
 
 } // namespace convsmith

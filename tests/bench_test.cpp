@@ -274,7 +274,7 @@ TEST(Compare, TrainedValuesReplaceRandomOnes) {
     layer.filter = filter;
     const Problem problem = layer_problem(layer, 1);
     for (int64_t i = 0; i < filter->elements(); i++)
-        ASSERT_EQ(problem.filter.get(i), filter->get(i));
+        ASSERT_EQ(problem["filter"].get(i), filter->get(i));
     layer.filter = std::make_shared<Tensor>(DType::F32, std::vector<int64_t>{16, 8, 3, 2});
     EXPECT_THROW(layer_problem(layer, 1), Error);
 }

@@ -175,7 +175,7 @@ TEST(Check, ExactnessNeedsSmallSumsAndIntegerStages) {
 TEST(Fuzz, DescriptorsAreValidRepeatableAndVaried) {
     std::set<std::string> keys;
     std::set<std::string> seen;
-    for (uint64_t seed = 0; seed < 400; ++seed) {
+    for (uint64_t seed = 0; seed < 800; ++seed) {
         Random a(seed);
         Random b(seed);
         const ConvDesc desc = random_desc(a);
@@ -184,16 +184,22 @@ TEST(Fuzz, DescriptorsAreValidRepeatableAndVaried) {
         keys.insert(desc.key());
         seen.insert("rank " + std::to_string(desc.rank));
         seen.insert(pad_mode_name(desc.pad_mode));
-        seen.insert(dtype_name(desc.in_type) + dtype_name(desc.acc_type));
+        seen.insert(op_info(desc.op).name);
+        if (desc.op == Op::Conv) {
+            seen.insert(dtype_name(desc.in_type) + dtype_name(desc.acc_type));
+        }
         seen.insert(layout_name(desc.in_layout, 2) + layout_name(desc.out_layout, 2));
+        seen.insert("store " + std::to_string(static_cast<int>(desc.rearrange)));
+        seen.insert(desc.co_total != 0 ? "part" : "whole");
+        seen.insert(unit_roundoff(desc.acc_type) == 0 ? "integer" : "real");
         seen.insert(desc.groups == 1 ? "dense" : desc.groups == desc.ci ? "depthwise" : "grouped");
         seen.insert(desc.is_open() ? "open" : "closed");
         for (const EpilogueStage &stage : desc.epilogue) {
             seen.insert(stage.name);
         }
     }
-    EXPECT_GT(keys.size(), 390u);
-    const size_t kinds = 3 + 5 + 3 + 4 + 3 + 2 + epilogue_table().size();
+    EXPECT_GT(keys.size(), 780u);
+    const size_t kinds = 3 + 6 + 3 + 4 + 3 + 2 + 5 + 2 + 2 + op_table().size() + epilogue_table().size();
     EXPECT_EQ(seen.size(), kinds) << testing::PrintToString(seen);
 }
 
@@ -247,7 +253,7 @@ TEST_F(CaseFile, IsReadAsItStands) {
     const ConformanceCase good = load();
     ASSERT_TRUE(good.is_runnable()) << good.malformed << good.skipped;
     EXPECT_EQ(good.problem.desc, ConvDesc::parse("conv_ci2_i3x3_co1_k2x2_p0x0x1x1_nchw_bias_relu"));
-    EXPECT_EQ(good.problem.input.get(8), 9);
+    EXPECT_EQ(good.problem["input"].get(8), 9);
     EXPECT_EQ(good.expected.get(8), 4);
 }
 

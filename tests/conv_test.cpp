@@ -1,4 +1,4 @@
-// Direct convolution against the oracle: edge shapes, network layers, thread counts. One key a line in
+// Every variant against the oracle: edge shapes, network layers, thread counts. One key a line in
 // tests/data/*.txt; every kernel runs against guard pages.
 #include "runtime/check.h"
 
@@ -78,6 +78,8 @@ std::string key_of(const testing::TestParamInfo<std::string> &info) {
 
 INSTANTIATE_TEST_SUITE_P(DirectConv, EdgeShape, testing::ValuesIn(read_keys("conv_shapes.txt")), key_of);
 
+INSTANTIATE_TEST_SUITE_P(Variants, EdgeShape, testing::ValuesIn(read_keys("variant_shapes.txt")), key_of);
+
 class NetworkShape : public testing::TestWithParam<std::string> {};
 
 TEST_P(NetworkShape, DefaultPlanMatchesOracle) {
@@ -89,6 +91,7 @@ INSTANTIATE_TEST_SUITE_P(DirectConv, NetworkShape, testing::ValuesIn(read_keys("
 
 TEST(DirectConv, ShapeTablesAreFound) {
     EXPECT_GT(read_keys("conv_shapes.txt").size(), 60u);
+    EXPECT_GT(read_keys("variant_shapes.txt").size(), 60u);
     EXPECT_GT(read_keys("network_shapes.txt").size(), 25u);
 }
 

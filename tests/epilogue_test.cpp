@@ -36,6 +36,9 @@ struct Rounded {
     friend Rounded tanh_of(Rounded a) { return make(std::tanh(a.v)); }
     friend Rounded erf_of(Rounded a) { return make(std::erf(a.v)); }
     friend Rounded sigmoid_of(Rounded a) { return Rounded(1) / (Rounded(1) + make(std::exp(-a.v))); }
+    friend Rounded softplus_of(Rounded a) {
+        return make(std::log1p(std::exp(-std::fabs(a.v))) + std::fmax(a.v, T(0)));
+    }
     friend Rounded mish_of(Rounded a) {
         return a * make(std::tanh(std::log1p(std::exp(-std::fabs(a.v))) + std::fmax(a.v, T(0))));
     }
@@ -79,6 +82,8 @@ std::vector<EpilogueStage> all_stages() {
                                                                  {"leaky_relu", {3}},
                                                                  {"elu", {2.5}},
                                                                  {"elu", {-0.7}},
+                                                                 {"celu", {0.3}},
+                                                                 {"celu", {4}},
                                                                  {"hard_sigmoid", {-1.7, 0.1}},
                                                                  {"hard_sigmoid", {1.0 / 6, 0.5}},
                                                                  {"hard_sigmoid", {0.3, 4}},
@@ -115,6 +120,17 @@ TEST(Epilogue, ValuesWorkedByHand) {
     } rows[] = {
         {epilogue_stage("bias"), 1.5, 2, 3.5},
         {epilogue_stage("residual"), -1, 0.25, -0.75},
+        {epilogue_stage("channel_scale"), -1.5, 0.5, -0.75},
+        {epilogue_stage("gate"), 3, 0.25, 0.75},
+        {epilogue_stage("prelu"), -2, 0.25, -0.5},
+        {epilogue_stage("prelu"), 2, 0.25, 2},
+        {epilogue_stage("celu"), -1, 0, -0.63212055882855768},
+        {{"celu", {2}}, -1, 0, -0.78693868057473315},
+        {{"celu", {2}}, 1, 0, 1},
+        {epilogue_stage("softplus"), 0, 0, 0.69314718055994531},
+        {epilogue_stage("softplus"), 1, 0, 1.3132616875182228},
+        {epilogue_stage("softplus"), -2, 0, 0.12692801104297252},
+        {epilogue_stage("softplus"), 1000, 0, 1000},
         {epilogue_stage("relu"), -2, 0, 0},
         {epilogue_stage("relu"), 2, 0, 2},
         {epilogue_stage("relu6"), -1, 0, 0},

@@ -46,13 +46,13 @@ inline double milliseconds_since(Clock::time_point start) {
     return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-inline ConvTensors tensors_of(const Problem &problem, const Tensor &output) {
-    return {problem.input.view(), problem.bias.view(), problem.residual.view(), output.view()};
+inline NamedTensors tensors_of(const Problem &problem, const Tensor &output) {
+    return problem.call(output.view());
 }
 
 inline Tensor run(const Kernel &kernel, const Problem &problem) {
     Tensor output(problem.desc.out_type, output_shape(problem.desc));
-    kernel.run(tensors_of(problem, output), kernel.pack(problem.filter.view()));
+    kernel.run(tensors_of(problem, output), kernel.pack(problem["filter"].view()));
     return output;
 }
 

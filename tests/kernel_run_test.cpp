@@ -52,7 +52,7 @@ TEST(KernelPack, EveryFilterLayoutPacksToTheSameBytes) {
 /// One bad call: what is changed and words the message must have.
 struct BadCall {
     const char *what;
-    std::function<void(ConvTensors &)> change;
+    std::function<void(NamedTensors &)> change;
     const char *message;
 };
 
@@ -61,32 +61,34 @@ TEST(KernelRun, EveryBadTensorIsNamed) {
     const ConvDesc desc = ConvDesc::parse(kResidualKey);
     const auto kernel = jit.kernel(desc);
     const Problem problem = make_problem(desc, Fill::SmallIntegers, 5);
-    const PackedFilter filter = kernel->pack(problem.filter.view());
+    const PackedFilter filter = kernel->pack(problem["filter"].view());
     const Tensor output(DType::F32, output_shape(desc)), f64(DType::F64, input_shape(desc));
     const BadCall calls[] = {
-        {"no input", [](auto &t) { t.input = {}; }, "input: has no data, want f32 [1][6][7][8]"},
-        {"no output", [](auto &t) { t.output = {}; }, "output: has no data, want f32 [1][6][7][8]"},
-        {"no bias", [](auto &t) { t.bias = {}; }, "bias: has no data, want f32 [8]"},
-        {"no residual", [](auto &t) { t.residual = {}; }, "residual: has no data, want f32 [1][6][7][8]"},
-        {"type", [&](auto &t) { t.input = f64.view(); }, "input: type is f64, want f32"},
-        {"rank", [](auto &t) { t.input.rank = 3; }, "input: has 3 dimensions, want 4: f32 [1][6][7][8]"},
-        {"batch", [](auto &t) { t.input.shape[0] = 2; }, "input: axis 0 (n) is 2, want 1"},
-        {"height", [](auto &t) { t.input.shape[1] = 5; }, "input: axis 1 (h) is 5, want 6"},
-        {"width", [](auto &t) { t.output.shape[2] = 6; }, "output: axis 2 (w) is 6, want 7"},
-        {"channels", [](auto &t) { t.residual.shape[3] = 9; }, "residual: axis 3 (c) is 9, want 8"},
-        {"bias", [](auto &t) { t.bias.shape[0] = 7; }, "bias: axis 0 (co) is 7, want 8"},
-        {"alignment", [](auto &t) { t.input.data = static_cast<char *>(t.input.data) + 1; },
+        {"no input", [](auto &t) { t["input"] = {}; }, "input: has no data, want f32 [1][6][7][8]"},
+        {"no output", [](auto &t) { t["output"] = {}; }, "output: has no data, want f32 [1][6][7][8]"},
+        {"no bias", [](auto &t) { t["bias"] = {}; }, "bias: has no data, want f32 [8]"},
+        {"no residual", [](auto &t) { t["residual"] = {}; }, "residual: has no data, want f32 [1][6][7][8]"},
+        {"type", [&](auto &t) { t["input"] = f64.view(); }, "input: type is f64, want f32"},
+        {"rank", [](auto &t) { t["input"].rank = 3; }, "input: has 3 dimensions, want 4: f32 [1][6][7][8]"},
+        {"batch", [](auto &t) { t["input"].shape[0] = 2; }, "input: axis 0 (n) is 2, want 1"},
+        {"height", [](auto &t) { t["input"].shape[1] = 5; }, "input: axis 1 (h) is 5, want 6"},
+        {"width", [](auto &t) { t["output"].shape[2] = 6; }, "output: axis 2 (w) is 6, want 7"},
+        {"channels", [](auto &t) { t["residual"].shape[3] = 9; }, "residual: axis 3 (c) is 9, want 8"},
+        {"bias", [](auto &t) { t["bias"].shape[0] = 7; }, "bias: axis 0 (co) is 7, want 8"},
+        {"alignment", [](auto &t) { t["input"].data = static_cast<char *>(t["input"].data) + 1; },
          "input: data is not aligned to its 4 byte elements"},
-        {"output = input", [](auto &t) { t.output.data = t.input.data; }, "output: overlaps input in memory"},
-        {"output = residual", [](auto &t) { t.output.data = static_cast<float *>(t.residual.data) + 335; },
+        {"output = input", [](auto &t) { t["output"].data = t["input"].data; },
+         "output: overlaps input in memory"},
+        {"output = residual",
+         [](auto &t) { t["output"].data = static_cast<float *>(t["residual"].data) + 335; },
          "output: overlaps residual in memory"},
-        {"output = bias", [](auto &t) { t.bias.data = static_cast<float *>(t.output.data) + 3; },
+        {"output = bias", [](auto &t) { t["bias"].data = static_cast<float *>(t["output"].data) + 3; },
          "output: overlaps bias in memory"},
-        {"output = filter", [&](auto &t) { t.output.data = filter.tensor().data(); },
+        {"output = filter", [&](auto &t) { t["output"].data = filter.tensor().data(); },
          "output: overlaps filter in memory"},
     };
     for (const BadCall &call : calls) {
-        ConvTensors tensors = tensors_of(problem, output);
+        NamedTensors tensors = tensors_of(problem, output);
         call.change(tensors);
         EXPECT_EQ(error_of([&] { kernel->run(tensors, filter); }).find(call.message), 0u)
             << call.what << ": " << error_of([&] { kernel->run(tensors, filter); });
@@ -101,13 +103,13 @@ TEST(KernelRun, TensorsTheDescriptorDoesNotHaveAreRefused) {
     const ConvDesc desc = ConvDesc::parse("conv_ci3_i4x4_co4_k1x1");
     const auto kernel = jit.kernel(desc);
     const Problem problem = make_problem(desc, Fill::SmallIntegers, 6);
-    const PackedFilter filter = kernel->pack(problem.filter.view());
+    const PackedFilter filter = kernel->pack(problem["filter"].view());
     const Tensor output(DType::F32, output_shape(desc)), bias(DType::F32, {4});
-    ConvTensors tensors = tensors_of(problem, output);
-    tensors.bias = bias.view();
+    NamedTensors tensors = tensors_of(problem, output);
+    tensors["bias"] = bias.view();
     EXPECT_EQ(error_of([&] { kernel->run(tensors, filter); }).find("bias: given, but"), 0u);
-    tensors.bias = {};
-    tensors.residual = bias.view();
+    tensors["bias"] = {};
+    tensors["residual"] = bias.view();
     EXPECT_EQ(error_of([&] { kernel->run(tensors, filter); }).find("residual: given, but"), 0u);
 }
 
@@ -128,7 +130,7 @@ TEST(KernelRun, WrongFiltersAreNamed) {
 
     const Problem problem = make_problem(desc, Fill::SmallIntegers, 8);
     const Tensor output(DType::F32, output_shape(desc));
-    const Packing packing = kernel->pack(problem.filter.view()).packing();
+    const Packing packing = kernel->pack(problem["filter"].view()).packing();
     Packing other = packing;
     other.co_block *= 2;
     const PackedFilter blocks(Tensor(DType::F32, packed_filter_shape(desc, other)), other);
@@ -176,22 +178,23 @@ TEST(KernelRun, ContradictingOpenSizesAreNamed) {
     const ConvDesc open = ConvDesc::parse("conv_n0_ci4_i0x8_co4_k3x3_residual");
     const auto kernel = jit.kernel(open);
     const Problem problem = make_problem(with_sizes(open, {2, {9, 8}}), Fill::SmallIntegers, 11);
-    const PackedFilter filter = kernel->pack(problem.filter.view());
+    const PackedFilter filter = kernel->pack(problem["filter"].view());
     const Tensor output(DType::F32, output_shape(problem.desc));
-    const auto message = [&](const std::function<void(ConvTensors &)> &change) {
-        ConvTensors tensors = tensors_of(problem, output);
+    const auto message = [&](const std::function<void(NamedTensors &)> &change) {
+        NamedTensors tensors = tensors_of(problem, output);
         change(tensors);
         return error_of([&] { kernel->run(tensors, filter); });
     };
-    EXPECT_EQ(message([](auto &t) { t.output.shape[1] = 6; }).find("output: axis 1 (h) is 6, want 7"), 0u);
-    EXPECT_EQ(message([](auto &t) { t.output.shape[0] = 1; }).find("output: axis 0 (n) is 1, want 2"), 0u);
-    EXPECT_EQ(message([](auto &t) { t.residual.shape[1] = 8; }).find("residual: axis 1 (h) is 8, want 7"),
+    EXPECT_EQ(message([](auto &t) { t["output"].shape[1] = 6; }).find("output: axis 1 (h) is 6, want 7"), 0u);
+    EXPECT_EQ(message([](auto &t) { t["output"].shape[0] = 1; }).find("output: axis 0 (n) is 1, want 2"), 0u);
+    EXPECT_EQ(message([](auto &t) { t["residual"].shape[1] = 8; }).find("residual: axis 1 (h) is 8, want 7"),
               0u);
-    EXPECT_EQ(message([](auto &t) { t.input.shape[2] = 9; }).find("input: axis 2 (w) is 9, want 8"), 0u);
-    EXPECT_EQ(message([](auto &t) { t.input.shape[1] = 0; }).find("input: axis 1 (h) is 0, want 1 to"), 0u);
-    EXPECT_EQ(message([](auto &t) { t.input = {}; }).find("input: has no data"), 0u);
-    EXPECT_EQ(message([](auto &t) { t.input.rank = 2; }).find("input: has 2 dimensions, want 4"), 0u);
-    EXPECT_NE(message([](auto &t) { t.input.shape[1] = 2; }), "") << "kernel 3 does not fit in 2 rows";
+    EXPECT_EQ(message([](auto &t) { t["input"].shape[2] = 9; }).find("input: axis 2 (w) is 9, want 8"), 0u);
+    EXPECT_EQ(message([](auto &t) { t["input"].shape[1] = 0; }).find("input: axis 1 (h) is 0, want 1 to"),
+              0u);
+    EXPECT_EQ(message([](auto &t) { t["input"] = {}; }).find("input: has no data"), 0u);
+    EXPECT_EQ(message([](auto &t) { t["input"].rank = 2; }).find("input: has 2 dimensions, want 4"), 0u);
+    EXPECT_NE(message([](auto &t) { t["input"].shape[1] = 2; }), "") << "kernel 3 does not fit in 2 rows";
 }
 
 TEST(KernelRun, EightThreadsMayCallOneKernel) {
@@ -259,9 +262,9 @@ TEST(KernelRun, FewerThreadsEndTheWorkers) {
 double microseconds_per_call(const Kernel &kernel, const ConvDesc &closed) {
     constexpr int kCalls = 2000, kRounds = 50;
     const Problem problem = make_problem(closed, Fill::SmallIntegers, 13);
-    const PackedFilter filter = kernel.pack(problem.filter.view());
+    const PackedFilter filter = kernel.pack(problem["filter"].view());
     const Tensor output(DType::F32, output_shape(closed));
-    const ConvTensors tensors = tensors_of(problem, output);
+    const NamedTensors tensors = tensors_of(problem, output);
     double best = 1e9;
     for (int round = 0; round < kRounds; round++) {
         const auto start = Clock::now();

@@ -164,8 +164,14 @@ TEST(ConvKey, MalformedKeysNameTheToken) {
         const char *key;
         std::vector<std::string> message;
     } rows[] = {
-        {"", {"token 1 ''", "want 'conv'"}},
-        {"pool_ci3", {"token 1 'pool'", "want 'conv'"}},
+        {"", {"token 1 ''", "want one of 'conv', 'deconv'"}},
+        {"pool_ci3", {"token 1 'pool'", "want one of 'conv', 'deconv'"}},
+        {"maxpool_ci3_i8_k3_co3", {"token 5 'co3'", "op maxpool has no field co"}},
+        {"maxpool_ci3_i8", {"field k is missing"}},
+        {"conv_ci3_i8_co4_k3_o1", {"token 6 'o1'", "op conv has no field o"}},
+        {"conv_ci3_i8_co4_k3_into8", {"token 6 'into8'", "two numbers"}},
+        {"conv_ci4_i8_co4_k3_shuffle2x2", {"token 6 'shuffle2x2'", "2 numbers, want 1"}},
+        {"conv_ci4_i8_co4_k3_shuffle2_pixelshuffle2", {"token 7 'pixelshuffle2'", "a second rearrangement"}},
         {"conv", {"end", "field ci is missing"}},
         {"conv_ci3_co4_k3", {"field i is missing"}},
         {"conv_ci3_i8_k3", {"field co is missing"}},
@@ -220,7 +226,8 @@ TEST(ConvKey, ErrorsAboutTheProblemQuoteTheKey) {
                     {"key 'conv_ci6_i8_co4_k3_g4'", "input channels ci: got 6, want a multiple of groups 4"});
     expect_contains(
         error_of([] { ConvDesc::parse("conv_ci6_i8_co4_k3_i8xi8xi32xi8"); }, ErrorCode::Unsupported),
-        {"input type: got i8"});
+        {"types: got i8 input, i8 weights, i32 accumulator, i8 output",
+         "op conv has kernels for f32 and f64"});
 }
 
 TEST(ConvKey, VeryLongKeysAreShortenedInMessages) {

@@ -124,7 +124,7 @@ int main(void) {
     b.input = first; b.filter = packed; b.output = second;
     if (other_blur(&b) != 0)
         return 4;
-    if (twice(demo_internal_bind(&in, second, 32, 1, shape), demo_internal_bind(&out, third, 32, 1, shape)) != 0)
+    if (twice(demo_internal_bind(&in, second, 2 * 256 + 32, 1, shape), demo_internal_bind(&out, third, 2 * 256 + 32, 1, shape)) != 0)
         return 5;
     for (i = 0; i < 4; i++)
         printf("%g ", (double)third[i]);

@@ -77,17 +77,17 @@ std::string call_block(const std::string &name, const CCall &call, bool baked) {
         text += fmt::format("        {0} *packed = ({0} *)allocate({1}_FILTER_ELEMENTS * sizeof({0}));\n",
                             type, macro);
         text += fmt::format("        check(\"pack\", {0}_pack(({1} *){2}, packed), \"\");\n", prefix, type,
-                            load(call.problem.filter, "filter"));
+                            load(call.problem["filter"], "filter"));
         text += "        args.filter = packed;\n";
     }
     text += fmt::format("        args.input = ({} *){};\n", type_name(desc.in_type),
-                        load(call.problem.input, "input"));
+                        load(call.problem["input"], "input"));
     if (desc.has_operand(Operand::Bias) && !baked)
         text += fmt::format("        args.bias = ({} *){};\n", type_name(desc.acc_type),
-                            load(call.problem.bias, "bias"));
+                            load(call.problem["bias"], "bias"));
     if (desc.has_operand(Operand::Residual))
         text += fmt::format("        args.residual = ({} *){};\n", type_name(desc.out_type),
-                            load(call.problem.residual, "residual"));
+                            load(call.problem["residual"], "residual"));
     const Tensor output(desc.out_type, output_shape(desc));
     text +=
         fmt::format("        args.output = ({} *)allocate({});\n", type_name(desc.out_type), output.bytes());
@@ -125,10 +125,10 @@ void expect_calls_match_oracle(const Toolchain &tools, const BuiltLibrary &libra
     const TempDir files;
     for (const CCall &call : calls) {
         const std::filesystem::path stem = files.path() / call.id;
-        save_tensor(stem.string() + ".input", call.problem.input);
-        save_tensor(stem.string() + ".filter", call.problem.filter);
-        save_tensor(stem.string() + ".bias", call.problem.bias);
-        save_tensor(stem.string() + ".residual", call.problem.residual);
+        save_tensor(stem.string() + ".input", call.problem["input"]);
+        save_tensor(stem.string() + ".filter", call.problem["filter"]);
+        save_tensor(stem.string() + ".bias", call.problem["bias"]);
+        save_tensor(stem.string() + ".residual", call.problem["residual"]);
     }
     run_c(tools, c_program(library.name, calls, baked), {library}, {files.string()});
     for (const CCall &call : calls) {

@@ -26,8 +26,8 @@ void assign(Tensor &tensor, const std::vector<double> &values) {
 Problem problem_with(const std::string &key, const std::vector<double> &input,
                      const std::vector<double> &filter) {
     Problem problem = make_problem(ConvDesc::parse(key), Fill::SmallIntegers, 1);
-    assign(problem.input, input);
-    assign(problem.filter, filter);
+    assign(problem["input"], input);
+    assign(problem["filter"], filter);
     return problem;
 }
 
@@ -129,12 +129,12 @@ TEST(Oracle, ThreeDimensionalValuesOfTheWorkedExample) {
     for (int c = 0; c < 2; ++c) {
         for (int d = 0; d < 3; ++d) {
             for (int yx = 0; yx < 16; ++yx) {
-                problem.input.set((c * 3 + d) * 16 + yx, (d * 2 + c) * 16 + yx + 1);
+                problem["input"].set((c * 3 + d) * 16 + yx, (d * 2 + c) * 16 + yx + 1);
             }
         }
         for (int d = 0; d < 2; ++d) {
             for (int k = 0; k < 9; ++k) {
-                problem.filter.set((c * 2 + d) * 9 + k, weights[(d * 2 + c) * 9 + k]);
+                problem["filter"].set((c * 2 + d) * 9 + k, weights[(d * 2 + c) * 9 + k]);
             }
         }
     }
@@ -143,14 +143,14 @@ TEST(Oracle, ThreeDimensionalValuesOfTheWorkedExample) {
 
 TEST(Oracle, EpilogueStagesApplyInOrder) {
     Problem problem = problem_with("conv_ci1_i2_co1_k1_bias_residual_relu", {1, -1}, {5});
-    assign(problem.bias, {2});
-    assign(problem.residual, {-10, 4});
+    assign(problem["bias"], {2});
+    assign(problem["residual"], {-10, 4});
     EXPECT_EQ(outputs_of(problem), (Values{0, 1})); // relu(5 + 2 - 10), relu(-5 + 2 + 4)
 }
 
 TEST(Oracle, ResidualAfterActivationIsNotClamped) {
     Problem problem = problem_with("conv_ci1_i2_co1_k1_relu_residual", {1, -1}, {5});
-    assign(problem.residual, {-10, -4});
+    assign(problem["residual"], {-10, -4});
     EXPECT_EQ(outputs_of(problem), (Values{-5, -4}));
 }
 
@@ -166,7 +166,7 @@ TEST(Oracle, BoundIsTheGrowthOfOneRoundingPerTerm) {
 
 TEST(Oracle, AddedTensorsCountAsTerms) {
     Problem problem = problem_with("conv_ci1_i1_co1_k1_bias", {1}, {1});
-    assign(problem.bias, {-1000});
+    assign(problem["bias"], {-1000});
     const double expected = 2 * 0x1p-24 * 1001; // two terms of magnitudes 1 and 1000
     const OracleValue value = oracle_at(problem.desc, problem.view(), 0);
     EXPECT_GE(value.bound, expected);
@@ -183,12 +183,12 @@ TEST(Oracle, RoundingToANarrowerOutputWidensTheBound) {
 /// The sum of products in type T, in the order or in reverse, with or without FMA.
 template<typename T>
 T float_sum(const Problem &problem, bool reverse, bool fused) {
-    const int64_t count = problem.filter.elements();
+    const int64_t count = problem["filter"].elements();
     T sum = 0;
     for (int64_t i = 0; i < count; ++i) {
         const int64_t at = reverse ? count - 1 - i : i;
-        const T x = problem.input.as<T>()[at];
-        const T w = problem.filter.as<T>()[at];
+        const T x = problem["input"].as<T>()[at];
+        const T w = problem["filter"].as<T>()[at];
         if (fused) {
             sum = std::fma(x, w, sum);
         } else {

@@ -109,33 +109,74 @@ TEST(HotLoopReader, TakesTheInnermostLoopOfANest) {
     EXPECT_EQ(testing::hot_loop(assembly).count("vfmadd"), 2);
 }
 
+/// Why a variant, or a variant's schedule, was not taken; empty if it was not refused.
+std::string reason_of(const PlanChoice &choice, const std::string &schedule) {
+    for (const Rejection &rejection : choice.rejected) {
+        if (rejection.schedule == schedule)
+            return rejection.reason;
+    }
+    return "";
+}
+
 TEST(Planner, TakesTheTunedScheduleOnItsTarget) {
     const ConvDesc desc = ConvDesc::parse("conv_ci64_i56x56_co64_k3x3_p1");
     const PlanChoice choice = make_plan(desc, parse_target("x86_avx2"));
     EXPECT_EQ(choice.plan.schedule, "x86_avx2");
     EXPECT_EQ(choice.source, "default");
-    EXPECT_TRUE(choice.rejected.empty());
+    EXPECT_EQ(choice.rejected.size(), 2u) << "the two special variants of conv";
+    EXPECT_EQ(reason_of(choice, "pointwise"), "takes conv with a kernel of 1, one group, no padding");
 }
 
 TEST(Planner, FallsBackVisiblyOnOtherTargets) {
     const ConvDesc desc = ConvDesc::parse("conv_ci64_i56x56_co64_k3x3_p1");
     const PlanChoice choice = make_plan(desc, parse_target("arm-64-linux"));
     EXPECT_EQ(choice.plan.schedule, "generic");
-    ASSERT_EQ(choice.rejected.size(), 1u);
-    EXPECT_EQ(choice.rejected[0].reason, "tuned for target x86_avx2, not arm_neon");
+    EXPECT_EQ(reason_of(choice, "direct/x86_avx2"), "tuned for target x86_avx2, not arm_neon");
 }
 
 TEST(Planner, SaysWhyAProblemIsNotTuned) {
     const Target target = parse_target("x86_avx2");
     const PlanChoice grouped = make_plan(ConvDesc::parse("conv_ci32_i56x56_co16_k3x3_p1_g4"), target);
     EXPECT_EQ(grouped.plan.schedule, "generic");
-    EXPECT_NE(grouped.rejected.at(0).reason.find("co per group is 4"), std::string::npos);
+    EXPECT_NE(reason_of(grouped, "direct/x86_avx2").find("co per group is 4"), std::string::npos);
     const PlanChoice depthwise = make_plan(ConvDesc::parse("conv_ci30_i56x56_co30_k3x3_p1_g30"), target);
     EXPECT_EQ(depthwise.plan.schedule, "generic");
-    EXPECT_NE(depthwise.rejected.at(0).reason.find("co = 30"), std::string::npos);
+    EXPECT_NE(reason_of(depthwise, "depthwise/x86_avx2").find("co = 30"), std::string::npos);
     const PlanChoice open = make_plan(ConvDesc::parse("conv_n0_ci32_i0x0_co32_k3x3_p1"), target);
     EXPECT_EQ(open.plan.schedule, "generic");
-    EXPECT_NE(open.rejected.at(0).reason.find("open extents"), std::string::npos);
+    EXPECT_NE(reason_of(open, "direct/x86_avx2").find("open extents"), std::string::npos);
+}
+
+/// What make_plan says of a request that it refuses.
+std::string plan_error(const char *key, const PlanRequest &request, ErrorCode code = ErrorCode::BadArgument) {
+    return error_of([&] { make_plan(ConvDesc::parse(key), parse_target("x86_avx2"), request); }, code);
+}
+
+TEST(Planner, TakesTheMostSpecialVariant) {
+    const struct {
+        const char *key, *variant;
+    } rows[] = {
+        {"conv_ci16_i8x8_co32_k1", "pointwise"},      {"conv_ci16_i8x8_co32_k1_s2", "pointwise"},
+        {"conv_ci16_i8x8_co32_k1_p1", "direct"},      {"conv_ci16_i8x8_co32_k1_g2", "direct"},
+        {"conv_ci16_i8x8_co32_k3_p1", "direct"},      {"conv_ci16_i8x8_co32_k3_g16", "depthwise"},
+        {"conv_ci1_i8x8_co1_k3", "direct"},           {"deconv_ci4_i8x8_co4_k3_s2", "transposed"},
+        {"deform_ci4_i8x8_co4_k3", "deformable"},     {"maxpool_ci4_i8x8_k2_s2", "max_pool"},
+        {"avgpool_ci4_i8x8_k2_s2", "average_pool"},   {"lppool_ci4_i8x8_k2_s2", "lp_pool"},
+        {"identity_ci4_i8x8_p1_reflect", "identity"},
+    };
+    for (const auto &row : rows) {
+        for (const char *target : {"x86_avx2", "arm_neon"})
+            EXPECT_EQ(make_plan(ConvDesc::parse(row.key), parse_target(target)).plan.variant, row.variant)
+                << row.key;
+    }
+    PlanRequest request;
+    request.variant = "direct";
+    EXPECT_EQ(make_plan(ConvDesc::parse("conv_ci16_i8x8_co32_k1"), host_target(), request).plan.variant,
+              "direct");
+    request.variant = "max_pool";
+    EXPECT_NE(plan_error("conv_ci16_i8x8_co32_k1", request, ErrorCode::Unsupported)
+                  .find("max_pool: takes any maxpool"),
+              std::string::npos);
 }
 
 TEST(Planner, ExplicitRequestIsItsSource) {
@@ -147,11 +188,6 @@ TEST(Planner, ExplicitRequestIsItsSource) {
     EXPECT_EQ(choice.source, "explicit");
 }
 
-/// What make_plan says of a request that it refuses.
-std::string plan_error(const char *key, const PlanRequest &request, ErrorCode code = ErrorCode::BadArgument) {
-    return error_of([&] { make_plan(ConvDesc::parse(key), parse_target("x86_avx2"), request); }, code);
-}
-
 TEST(Planner, NamesUnknownSchedulesAndParameters) {
     PlanRequest request;
     request.schedule = "fastest";
@@ -160,7 +196,7 @@ TEST(Planner, NamesUnknownSchedulesAndParameters) {
     request.schedule = "x86_avx2";
     request.params = {{"tile_q", 3}};
     EXPECT_EQ(plan_error("conv_ci64_i8x8_co64_k3x3", request),
-              "parameter 'tile_q': schedule x86_avx2 of direct has none of that name");
+              "parameter 'tile_q': schedule x86_avx2 has none of that name");
 }
 
 TEST(Planner, RefusesATileThatDoesNotFitTheRegisters) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,8 +41,14 @@ TEST(TensorSpecs, ListTheCallInOrder) {
     EXPECT_EQ(tensor_specs(desc("conv_ci3_i8_co5_k3"), {8}).size(), 3u);
 }
 
-std::vector<std::pair<int, int64_t>> dims_of(const std::string &key, int co_block, TensorRole role) {
-    const BufferDims dims = buffer_dims(desc(key), {co_block}, role);
+std::vector<std::pair<int, int64_t>> dims_of(const std::string &key, int co_block, const std::string &name) {
+    const std::vector<TensorSpec> specs = tensor_specs(desc(key), {co_block});
+    const auto spec = std::find_if(specs.begin(), specs.end(), [&](const auto &s) { return s.name == name; });
+    if (spec == specs.end()) {
+        ADD_FAILURE() << key << " has no tensor " << name;
+        return {};
+    }
+    const BufferDims dims = buffer_dims(desc(key), {co_block}, *spec);
     std::vector<std::pair<int, int64_t>> out;
     for (int i = 0; i < dims.count; i++)
         out.emplace_back(dims.dims[i].extent, dims.dims[i].stride);
@@ -50,20 +58,19 @@ std::vector<std::pair<int, int64_t>> dims_of(const std::string &key, int co_bloc
 TEST(BufferDims, ALayoutIsOnlyStrides) {
     using Dims = std::vector<std::pair<int, int64_t>>;
     const std::string last = "conv_n2_ci3_i8x9_co5_k3", first = last + "_nchw";
-    EXPECT_EQ(dims_of(last, 8, TensorRole::Input), (Dims{{3, 1}, {9, 3}, {8, 27}, {2, 216}}));
-    EXPECT_EQ(dims_of(first, 8, TensorRole::Input), (Dims{{3, 72}, {9, 1}, {8, 9}, {2, 216}}));
-    EXPECT_EQ(dims_of(last, 8, TensorRole::Output), (Dims{{5, 1}, {42, 5}, {2, 210}}));
-    EXPECT_EQ(dims_of(first, 8, TensorRole::Output), (Dims{{5, 42}, {42, 1}, {2, 210}}));
-    EXPECT_EQ(dims_of(last + "_residual", 8, TensorRole::Residual), dims_of(last, 8, TensorRole::Output));
-    EXPECT_EQ(dims_of(last + "_bias", 8, TensorRole::Bias), (Dims{{5, 1}}));
-    EXPECT_EQ(dims_of(last, 4, TensorRole::Filter), (Dims{{4, 1}, {3, 4}, {3, 12}, {3, 36}, {2, 108}}));
+    EXPECT_EQ(dims_of(last, 8, "input"), (Dims{{3, 1}, {9, 3}, {8, 27}, {2, 216}}));
+    EXPECT_EQ(dims_of(first, 8, "input"), (Dims{{3, 72}, {9, 1}, {8, 9}, {2, 216}}));
+    EXPECT_EQ(dims_of(last, 8, "output"), (Dims{{5, 1}, {42, 5}, {2, 210}}));
+    EXPECT_EQ(dims_of(first, 8, "output"), (Dims{{5, 42}, {42, 1}, {2, 210}}));
+    EXPECT_EQ(dims_of(last + "_residual", 8, "residual"), dims_of(last, 8, "output"));
+    EXPECT_EQ(dims_of(last + "_bias", 8, "bias"), (Dims{{5, 1}}));
+    EXPECT_EQ(dims_of(last, 4, "filter"), (Dims{{4, 1}, {3, 4}, {3, 12}, {3, 36}, {2, 108}}));
 }
 
 TEST(BufferDims, ThreeDimensionsAndMergedAxes) {
-    EXPECT_EQ(dims_of("conv_ci2_i4x5x6_co3_k1x2x3", 1, TensorRole::Filter).size(), 6u);
-    EXPECT_EQ(dims_of("conv_ci2_i4x5x6_co3_k2", 1, TensorRole::Input).size(), 5u);
-    EXPECT_EQ(dims_of("conv_ci2_i4x5x6_co3_k1", 1, TensorRole::Input),
-              dims_of("conv_ci2_i120_co3_k1", 1, TensorRole::Input));
+    EXPECT_EQ(dims_of("conv_ci2_i4x5x6_co3_k1x2x3", 1, "filter").size(), 6u);
+    EXPECT_EQ(dims_of("conv_ci2_i4x5x6_co3_k2", 1, "input").size(), 5u);
+    EXPECT_EQ(dims_of("conv_ci2_i4x5x6_co3_k1", 1, "input"), dims_of("conv_ci2_i120_co3_k1", 1, "input"));
 }
 
 } // namespace

@@ -176,13 +176,13 @@ public:
           dst_(primitive_desc_.dst_desc(), engine_) {
         const memory::dims src_dims = activation_dims(desc.n, desc.ci, desc.in, desc.rank);
         arguments_[DNNL_ARG_SRC] = reordered({src_dims, kF32, activation_tag(desc.in_layout, desc.rank)},
-                                             tensors.input.data, primitive_desc_.src_desc());
+                                             tensors.get("input").data, primitive_desc_.src_desc());
         const memory::dims weights = weight_dims(desc);
         arguments_[DNNL_ARG_WEIGHTS] = reordered({weights, kF32, plain_tag(static_cast<int>(weights.size()))},
-                                                 tensors.filter.data, primitive_desc_.weights_desc());
+                                                 tensors.get("filter").data, primitive_desc_.weights_desc());
         if (desc.has_operand(Operand::Bias))
             arguments_[DNNL_ARG_BIAS] =
-                reordered({{desc.co}, kF32, Tag::a}, tensors.bias.data, primitive_desc_.bias_desc());
+                reordered({{desc.co}, kF32, Tag::a}, tensors.get("bias").data, primitive_desc_.bias_desc());
         arguments_[DNNL_ARG_DST] = dst_;
     }
 
@@ -193,7 +193,7 @@ public:
 
     Tensor output() {
         if (desc_.has_operand(Operand::Residual)) {
-            memory residual(user_dst_desc(), engine_, tensors_.residual.data);
+            memory residual(user_dst_desc(), engine_, tensors_.get("residual").data);
             dnnl::reorder(residual, dst_).execute(stream_, residual, dst_);
         }
         run();

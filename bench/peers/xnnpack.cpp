@@ -83,9 +83,9 @@ public:
     Convolution(const ConvDesc &desc, const OracleTensors &tensors, int threads)
         : desc_(desc), output_(DType::F32, output_shape(desc)) {
         // XNNPACK may read XNN_EXTRA_BYTES past the end of its input.
-        const size_t bytes = static_cast<size_t>(tensors.input.elements()) * sizeof(float);
+        const size_t bytes = static_cast<size_t>(tensors.get("input").elements()) * sizeof(float);
         input_.resize(bytes / sizeof(float) + XNN_EXTRA_BYTES / sizeof(float));
-        std::memcpy(input_.data(), tensors.input.data, bytes);
+        std::memcpy(input_.data(), tensors.get("input").data, bytes);
         if (threads != 1)
             threads_.reset(pthreadpool_create(threads));
     }
@@ -94,12 +94,12 @@ public:
         const Plane kernel(desc_.kernel, desc_.rank, 1), stride(desc_.stride, desc_.rank, 1);
         const Plane dilation(desc_.dilation, desc_.rank, 1), in(desc_.in, desc_.rank, 1);
         const Plane begin(desc_.pad_begin, desc_.rank, 0), end(desc_.pad_end, desc_.rank, 0);
-        const Tensor filter = to_ohwi(desc_, tensors.filter);
+        const Tensor filter = to_ohwi(desc_, tensors.get("filter"));
         xnn_operator_t op = nullptr;
         xnn_status status = xnn_create_convolution2d_nhwc_f32(
             begin.h, end.w, end.h, begin.w, kernel.h, kernel.w, stride.h, stride.w, dilation.h, dilation.w,
             desc_.groups, desc_.ci / desc_.groups, desc_.co / desc_.groups, desc_.ci, desc_.co,
-            filter.as<float>(), static_cast<const float *>(tensors.bias.data), clamp.min, clamp.max, 0,
+            filter.as<float>(), static_cast<const float *>(tensors.get("bias").data), clamp.min, clamp.max, 0,
 #ifdef CONVSMITH_XNNPACK_RESHAPE
             nullptr, nullptr,
 #endif

@@ -124,11 +124,11 @@ void complete_case(const JsonField &root, const ConvDesc &desc, CaseTensors tens
     expect_shape(root, "expected output", tensors.expected, output_shape(desc));
     if (desc.has_operand(Operand::Bias)) {
         expect_shape(root, "bias", tensors.bias, {desc.co});
-        target.problem.bias = std::move(tensors.bias);
+        target.problem["bias"] = std::move(tensors.bias);
     }
     target.problem.desc = desc;
-    target.problem.input = std::move(tensors.input);
-    target.problem.filter = std::move(tensors.filter);
+    target.problem["input"] = std::move(tensors.input);
+    target.problem["filter"] = std::move(tensors.filter);
     target.expected = std::move(tensors.expected);
     if (root.has("atol")) {
         target.atol = root.at("atol").number();

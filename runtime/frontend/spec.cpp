@@ -15,10 +15,12 @@ bool ends_with(const std::string &text, const std::string &end) {
     return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-/// Spelled like a key: letters, digits and underscores, opening with "conv".
+/// Spelled like a key: letters, digits and underscores, opening with an op's name.
 bool is_key_like(const std::string &text) {
     const auto is_key_char = [](unsigned char c) { return std::isalnum(c) || c == '_'; };
-    return text.compare(0, 4, "conv") == 0 && std::all_of(text.begin(), text.end(), is_key_char);
+    const auto opens = [&](const OpInfo &op) { return text.compare(0, op.name.size(), op.name) == 0; };
+    return std::any_of(op_table().begin(), op_table().end(), opens) &&
+           std::all_of(text.begin(), text.end(), is_key_char);
 }
 
 } // namespace

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define MAX_TENSORS 8
+#define MAX_TENSORS 12
 #define MAX_DIMS 8
 #define PAGE 65536 /* a multiple of every page size in use */
 #define FILTER_ALIGNMENT 64
@@ -43,10 +43,11 @@ typedef struct call {
     int32_t kernel, tensors;
 } call;
 
-/* Header of a tensor; `bytes` of data follow unless it is the output, which is the last. */
+/* Header of a tensor; `bytes` of data follow unless it is an output. The kernel sees it from `begin` bytes
+ * on. */
 typedef struct tensor {
-    uint64_t bytes;
-    int32_t type_bits, dimensions, is_aligned, padding;
+    uint64_t bytes, begin;
+    int32_t type_code, type_bits, dimensions, is_aligned, is_output, padding;
     dim dims[MAX_DIMS];
 } tensor;
 
@@ -80,6 +81,7 @@ static void run(FILE *jobs, FILE *outputs, int is_wanted) {
     call c;
     tensor t[MAX_TENSORS];
     buffer buffers[MAX_TENSORS];
+    uint8_t *data[MAX_TENSORS];
     void *args[MAX_TENSORS], *blocks[MAX_TENSORS];
     size_t block_bytes[MAX_TENSORS];
     int32_t i, result;
@@ -89,24 +91,28 @@ static void run(FILE *jobs, FILE *outputs, int is_wanted) {
     for (i = 0; i < c.tensors; i++) {
         read_all(&t[i], sizeof t[i], jobs);
         memset(&buffers[i], 0, sizeof buffers[i]);
-        buffers[i].host = guarded(&t[i], &blocks[i], &block_bytes[i]);
-        buffers[i].type_code = 2;
+        data[i] = guarded(&t[i], &blocks[i], &block_bytes[i]);
+        buffers[i].host = data[i] + t[i].begin;
+        buffers[i].type_code = (uint8_t)t[i].type_code;
         buffers[i].type_bits = (uint8_t)t[i].type_bits;
         buffers[i].type_lanes = 1;
         buffers[i].dimensions = t[i].dimensions;
         buffers[i].dims = t[i].dims;
         args[i] = &buffers[i];
-        if (i + 1 < c.tensors)
-            read_all(buffers[i].host, t[i].bytes, jobs);
+        if (t[i].is_output)
+            memset(data[i], 0xff, t[i].bytes); /* NaN: what is not written shows */
         else
-            memset(buffers[i].host, 0xff, t[i].bytes); /* NaN: what is not written shows */
+            read_all(data[i], t[i].bytes, jobs);
     }
     if (is_wanted) {
         result = kernels[c.kernel](args);
-        if (fwrite(&result, sizeof result, 1, outputs) != 1 ||
-            fwrite(buffers[c.tensors - 1].host, 1, t[c.tensors - 1].bytes, outputs) !=
-                t[c.tensors - 1].bytes ||
-            fflush(outputs) != 0)
+        if (fwrite(&result, sizeof result, 1, outputs) != 1)
+            stop("run_jobs: writing the outputs");
+        for (i = 0; i < c.tensors; i++) {
+            if (t[i].is_output && fwrite(data[i], 1, t[i].bytes, outputs) != t[i].bytes)
+                stop("run_jobs: writing the outputs");
+        }
+        if (fflush(outputs) != 0)
             stop("run_jobs: writing the outputs");
     }
     for (i = 0; i < c.tensors; i++)

@@ -108,6 +108,8 @@ void ObjectWriter::pack_kernels() {
     const Target &plainest = platform().members.back(); // runs once per set of weights: no dispatch
     std::set<std::string> written;
     for (const KernelEntry &kernel : model_.kernels) {
+        if (!op_info(kernel.desc.op).has_filter)
+            continue;
         const Packing &packing = kernel.plans[platform_].packing;
         const std::string symbol = pack_symbol(model_, kernel.desc.weight_type, packing);
         if (!written.insert(symbol).second)

@@ -68,10 +68,25 @@ CDims input_dims(const ConvDesc &desc) {
     return dims;
 }
 
-CDims output_dims(const ConvDesc &desc) {
+CDims positional_dims(const ConvDesc &desc, Layout layout, int64_t channels, int64_t seen, bool is_stored) {
+    std::vector<std::string> extents; // innermost first
+    const bool divided = is_stored && desc.rearrange == Rearrange::SpaceToDepth;
+    const bool multiplied =
+        is_stored && (desc.rearrange == Rearrange::DepthToSpace || desc.rearrange == Rearrange::PixelShuffle);
+    for (const std::string &axis : axis_names(desc.rank)) {
+        const std::string scaled = divided      ? fmt::format("(o{} / {})", axis, desc.rearrange_factor)
+                                   : multiplied ? fmt::format("(o{} * {})", axis, desc.rearrange_factor)
+                                                : "o" + axis;
+        extents.insert(extents.begin(), scaled);
+    }
+    if (flattens_positions(desc))
+        extents = {"out"};
     CDims dims;
-    dims.extents = {std::to_string(desc.co), "out", "n"};
-    dims.make_dense(memory_order(desc.out_layout, 1));
+    dims.extents = {std::to_string(channels)};
+    dims.extents.insert(dims.extents.end(), extents.begin(), extents.end());
+    dims.extents.emplace_back("n");
+    dims.make_dense(memory_order(layout, static_cast<int>(extents.size())));
+    dims.extents[0] = std::to_string(seen);
     return dims;
 }
 
@@ -90,10 +105,14 @@ CDims packed_dims(const ConvDesc &desc, const std::string &block, int axes) {
 
 CDims plain_filter_dims(const ConvDesc &desc) {
     CDims dims;
-    dims.extents = {std::to_string(desc.co), std::to_string(desc.ci / desc.groups)};
+    dims.extents = {std::to_string(desc.co / desc.groups), std::to_string(desc.groups),
+                    std::to_string(desc.ci / desc.groups)};
     for (int i = 0; i < kMaxSpatialRank; i++)
         dims.extents.push_back(std::to_string(i < desc.rank ? desc.kernel[desc.rank - 1 - i] : 1));
-    dims.make_dense({2, 3, 4, 1, 0});
+    if (desc.op == Op::Deconv)
+        dims.make_dense({3, 4, 5, 0, 2, 1});
+    else
+        dims.make_dense({3, 4, 5, 2, 0, 1});
     return dims;
 }
 

@@ -24,16 +24,19 @@ struct CDims {
 /// C names of the spatial axes, outermost first: {w}, {h, w} or {d, h, w}.
 std::vector<std::string> axis_names(int rank);
 
-/// The kernel's view of the input and of the output (or residual).
+/// The kernel's view of the input.
 CDims input_dims(const ConvDesc &desc);
-CDims output_dims(const ConvDesc &desc);
+
+/// {channel, p..., n} of a tensor at the output's positions, before or after rearrangement, of `channels` of
+/// which the kernel sees `seen`.
+CDims positional_dims(const ConvDesc &desc, Layout layout, int64_t channels, int64_t seen, bool is_stored);
 
 /// The packed filter with `axes` kernel axes (those beyond the rank have extent 1); `block` is a C expression
 /// of Packing::co_block.
 CDims packed_dims(const ConvDesc &desc, const std::string &block, int axes);
 
-/// Weights as users have them, [co][ci / groups][kernel...], in the packing kernel's order {co, ci, kx, ky,
-/// kz}.
+/// Weights as users have them (filter_shape) in the packing kernel's order {co / groups, groups, ci / groups,
+/// kx, ky, kz}.
 CDims plain_filter_dims(const ConvDesc &desc);
 
 } // namespace convsmith::library

@@ -37,20 +37,7 @@ extern "C" {
 
 /* What a function returns when it rejects its arguments. */
 typedef enum @name@_error_code {
-    @name@_error_args = 1,       /* args is a null pointer */
-    @name@_error_input = 2,      /* input is a null pointer */
-    @name@_error_filter = 3,     /* filter is a null pointer */
-    @name@_error_bias = 4,       /* bias is a null pointer */
-    @name@_error_residual = 5,   /* residual is a null pointer */
-    @name@_error_output = 6,     /* output is a null pointer */
-    @name@_error_n = 7,          /* batch size n is not positive */
-    @name@_error_d = 8,          /* depth d is too small for kernel and padding */
-    @name@_error_h = 9,          /* height h is too small for kernel and padding */
-    @name@_error_w = 10,         /* width w is too small for kernel and padding */
-    @name@_error_elements = 11,  /* a tensor has 2^31 elements or more */
-    @name@_error_overlap = 12,   /* the output overlaps the input or the residual */
-    @name@_error_alignment = 13  /* the packed filter is not aligned to @NAME@_FILTER_ALIGNMENT */
-} @name@_error_code;
+@codes@} @name@_error_code;
 
 /* Bytes to which packed filters are aligned: use aligned_alloc or posix_memalign. */
 #define @NAME@_FILTER_ALIGNMENT @alignment@
@@ -78,16 +65,17 @@ typedef struct @name@_internal_tensor {
     @name@_dim dim[6];
 } @name@_internal_tensor;
 
-/* Fills in a float tensor of `bits` bits; `shape` holds extent and stride of every dimension. */
-static inline @name@_buffer *@name@_internal_bind(@name@_internal_tensor *t, const void *data, int bits, int rank,
+/* Fills in a tensor; `type` is Halide's code times 256 plus bits, `shape` holds extent and stride of every
+ * dimension. */
+static inline @name@_buffer *@name@_internal_bind(@name@_internal_tensor *t, const void *data, int type, int rank,
                                                   const int64_t *shape) {
     int i;
     t->buffer.device = 0;
     t->buffer.device_interface = NULL;
     t->buffer.host = (uint8_t *)(uintptr_t)data;
     t->buffer.flags = 0;
-    t->buffer.type_code = 2;
-    t->buffer.type_bits = (uint8_t)bits;
+    t->buffer.type_code = (uint8_t)(type / 256);
+    t->buffer.type_bits = (uint8_t)(type % 256);
     t->buffer.type_lanes = 1;
     t->buffer.dimensions = rank;
     t->buffer.dim = t->dim;
@@ -122,20 +110,7 @@ static inline int @name@_internal_overlap(const void *a, int64_t a_bytes, const 
 static inline const char *@name@_error_text(int code) {
     switch (code) {
     case 0: return "success";
-    case @name@_error_args: return "args is a null pointer";
-    case @name@_error_input: return "input is a null pointer";
-    case @name@_error_filter: return "filter is a null pointer";
-    case @name@_error_bias: return "bias is a null pointer";
-    case @name@_error_residual: return "residual is a null pointer";
-    case @name@_error_output: return "output is a null pointer";
-    case @name@_error_n: return "batch size n is not positive";
-    case @name@_error_d: return "depth d is too small for kernel and padding";
-    case @name@_error_h: return "height h is too small for kernel and padding";
-    case @name@_error_w: return "width w is too small for kernel and padding";
-    case @name@_error_elements: return "a tensor has 2^31 elements or more";
-    case @name@_error_overlap: return "the output overlaps the input or the residual";
-    case @name@_error_alignment: return "the packed filter is not aligned to @alignment@ bytes";
-    case -11: return "out of memory";
+@texts@    case -11: return "out of memory";
     default: return code < 0 ? "error of the Halide runtime (see halide_error_code_t)" : "unknown code";
     }
 }
@@ -154,7 +129,8 @@ static inline int @name@_set_num_threads(int threads) {
 )text";
 
 constexpr const char *kPassedText =
-    R"( * Filters are packed once with @name@_<layer>_pack from [co][ci / groups][kernel...] and passed at every call.
+    R"( * Filters are packed once with @name@_<layer>_pack, from the order in the layer's comment, and passed at every
+ * call.
 )";
 constexpr const char *kBakedText = " * Filters and biases are part of the library.\n";
 
@@ -165,6 +141,32 @@ constexpr const char *kEpilogue = R"(
 
 #endif /* CONVSMITH_LIBRARY_@NAME@_H */
 )";
+
+/// Codes of rejected arguments, numbered from 1 in this order: new ones at the end.
+const struct {
+    const char *name;
+    const char *text;
+} kErrors[] = {
+    {"args", "args is a null pointer"},
+    {"input", "input is a null pointer"},
+    {"filter", "filter is a null pointer"},
+    {"bias", "bias is a null pointer"},
+    {"residual", "residual is a null pointer"},
+    {"output", "output is a null pointer"},
+    {"n", "batch size n is not positive"},
+    {"d", "depth d is too small for kernel and padding"},
+    {"h", "height h is too small for kernel and padding"},
+    {"w", "width w is too small for kernel and padding"},
+    {"elements", "a tensor has 2^31 elements or more"},
+    {"overlap", "a tensor that is written overlaps another"},
+    {"alignment", "the packed filter is not aligned to @alignment@ bytes"},
+    {"offset", "offset is a null pointer"},
+    {"mask", "mask is a null pointer"},
+    {"scale", "scale is a null pointer"},
+    {"gate", "gate is a null pointer"},
+    {"slope", "slope is a null pointer"},
+    {"indices", "indices is a null pointer"},
+};
 
 std::string platform_condition(const std::string &platform) {
     if (platform == "x86-64-linux")
@@ -182,6 +184,8 @@ std::string platform_block(const Model &model, size_t platform) {
         const KernelEntry &kernel = model.kernels[layer.kernel];
         const Packing &packing = kernel.plans[platform].packing;
         const std::string id = upper_case(layer.id);
+        if (!op_info(kernel.desc.op).has_filter)
+            continue;
         text += fmt::format("#define {}_{}_CO_BLOCK {}\n", prefix, id, packing.co_block);
         if (!passes_weights(model))
             continue;
@@ -215,8 +219,12 @@ std::string c_type(DType type) {
         return "float";
     case DType::F64:
         return "double";
-    default:
+    case DType::F16:
+    case DType::BF16:
+    case DType::Bool:
         throw Error(ErrorCode::Unsupported, "dtype " + dtype_name(type) + " has no C type in libraries yet");
+    default:
+        return fmt::format("{}int{}_t", dtype_name(type)[0] == 'u' ? "u" : "", 8 * dtype_bytes(type));
     }
 }
 
@@ -225,6 +233,13 @@ std::string c_header(const Model &model) {
                      {"NAME", upper_case(model.name)},
                      {"version", versions().convsmith},
                      {"alignment", std::to_string(kTensorAlignment)}};
+    int code = 1;
+    for (const auto &error : kErrors) {
+        const std::string message = fill_in(error.text, blanks);
+        const std::string name = fmt::format("{}_error_{}", model.name, error.name);
+        blanks["codes"] += fmt::format("    {} = {}, /* {} */\n", name, code++, message);
+        blanks["texts"] += fmt::format("    case {}: return \"{}\";\n", name, message);
+    }
     blanks["weights"] = fill_in(passes_weights(model) ? kPassedText : kBakedText, blanks);
     std::string text = fill_in(kPrologue, blanks) + platform_blocks(model);
     for (const KernelEntry &kernel : model.kernels) {

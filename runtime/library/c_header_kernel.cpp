@@ -17,8 +17,8 @@ namespace {
 /// The smallest extent of an open axis that makes a convolution: found by asking the validator, which owns
 /// the rule.
 int smallest_extent(const ConvDesc &desc, int axis) {
-    const int limit = effective_kernel(desc.kernel[axis], desc.dilation[axis]) + desc.pad_begin[axis] +
-                      desc.pad_end[axis] + 1;
+    const int limit = effective_kernel(desc.kernel[axis], desc.dilation[axis]) +
+                      std::abs(desc.pad_begin[axis]) + std::abs(desc.pad_end[axis]) + 1;
     for (int extent = 1; extent <= limit; extent++) {
         ConvDesc probe = desc;
         probe.in[axis] = extent;
@@ -34,41 +34,84 @@ int smallest_extent(const ConvDesc &desc, int axis) {
 
 /// One tensor of a kernel's call.
 struct CTensor {
-    std::string name, type;
-    int bits;
-    std::string dims; ///< initialiser
-    size_t rank;
-    bool is_output;
+    TensorSpec spec;
+    std::string type;
+    int type_code;    ///< as internal_bind takes it
+    CDims dims;       ///< as the kernel sees it
+    std::string data; ///< the first element that the kernel sees, of args->name
+    std::string elements;
+    bool is_output() const { return spec.role == TensorRole::Output || spec.role == TensorRole::Indices; }
 };
 
 std::string block_macro(const Model &model, const std::string &id) {
     return upper_case(fmt::format("{}_{}_co_block", model.name, id));
 }
 
-std::vector<CTensor> kernel_tensors(const Model &model, const KernelEntry &kernel) {
-    const ConvDesc merged = merge_trivial_axes(kernel.desc);
-    std::vector<CTensor> tensors;
-    for (const TensorSpec &spec : tensor_specs(kernel.desc, kernel.plans[0].packing)) {
-        CDims dims;
-        switch (spec.role) {
-        case TensorRole::Input:
-            dims = input_dims(kernel.desc);
+/// A tensor at the output's positions: of `channels`, of which the kernel sees `seen` from `begin` on.
+void set_positional(CTensor &tensor, const ConvDesc &desc, bool is_stored, int64_t channels, int64_t seen,
+                    int64_t begin) {
+    const Layout layout = is_stored ? desc.out_layout : desc.in_layout;
+    tensor.dims = positional_dims(desc, layout, channels, seen, is_stored);
+    if (begin != 0)
+        tensor.data += fmt::format(" + {} * {}", begin, tensor.dims.strides[0]);
+    std::vector<std::string> factors(tensor.dims.extents.begin() + 1, tensor.dims.extents.end());
+    tensor.elements = fmt::format("{} * {}", channels, fmt::join(factors, " * "));
+}
+
+CTensor kernel_tensor(const Model &model, const KernelEntry &kernel, const TensorSpec &spec) {
+    const ConvDesc &desc = kernel.desc;
+    const ConvDesc merged = merge_trivial_axes(desc);
+    const int is_float = unit_roundoff(spec.dtype) != 0 ? 2 : dtype_name(spec.dtype)[0] == 'u' ? 1 : 0;
+    CTensor tensor = {
+        spec, c_type(spec.dtype),   is_float * 256 + static_cast<int>(8 * dtype_bytes(spec.dtype)),
+        {},   "args->" + spec.name, ""};
+    const auto channels = [&](Layout layout) {
+        return layout == Layout::ChannelsLast ? spec.shape.back() : spec.shape[1];
+    };
+    const int stored = stored_channels(desc);
+    switch (spec.role) {
+    case TensorRole::Input: {
+        tensor.dims = input_dims(desc);
+        std::vector<std::string> axes = axis_names(desc.rank);
+        tensor.elements = fmt::format("{} * n * {}", desc.ci, fmt::join(axes, " * "));
+        break;
+    }
+    case TensorRole::Offset:
+    case TensorRole::Mask:
+        set_positional(tensor, desc, false, channels(desc.in_layout), channels(desc.in_layout), 0);
+        break;
+    case TensorRole::Filter:
+        tensor.dims = packed_dims(merged, block_macro(model, kernel.id), merged.rank);
+        break;
+    case TensorRole::Operand:
+        switch (operand_info(spec.operand).shape) {
+        case OperandShape::PerChannel:
+            tensor.dims.extents = {std::to_string(desc.co)};
+            tensor.dims.make_dense({0});
+            tensor.elements = std::to_string(desc.co);
             break;
-        case TensorRole::Filter:
-            dims = packed_dims(merged, block_macro(model, kernel.id), merged.rank);
+        case OperandShape::PerImageChannel:
+            tensor.dims.extents = {std::to_string(desc.co), "n"};
+            tensor.dims.make_dense({0, 1});
+            tensor.elements = fmt::format("{} * n", desc.co);
             break;
-        case TensorRole::Bias:
-            dims.extents = {std::to_string(kernel.desc.co)};
-            dims.make_dense({0});
-            break;
-        case TensorRole::Residual:
-        case TensorRole::Output:
-            dims = output_dims(kernel.desc);
+        case OperandShape::Full:
+            set_positional(tensor, desc, true, stored, stored, 0);
             break;
         }
-        tensors.push_back({spec.name, c_type(spec.dtype), static_cast<int>(8 * dtype_bytes(spec.dtype)),
-                           dims.initializer(), dims.extents.size(), spec.role == TensorRole::Output});
+        break;
+    case TensorRole::Output:
+    case TensorRole::Indices:
+        set_positional(tensor, desc, true, channels(desc.out_layout), stored, desc.co_begin);
+        break;
     }
+    return tensor;
+}
+
+std::vector<CTensor> kernel_tensors(const Model &model, const KernelEntry &kernel) {
+    std::vector<CTensor> tensors;
+    for (const TensorSpec &spec : tensor_specs(kernel.desc, kernel.plans[0].packing))
+        tensors.push_back(kernel_tensor(model, kernel, spec));
     return tensors;
 }
 
@@ -94,19 +137,29 @@ std::string args_struct(const Model &model, const KernelEntry &kernel, const std
                         bool with_weights) {
     std::string text = fmt::format("typedef struct {}_{}_args {{\n", model.name, id);
     for (const CTensor &tensor : kernel_tensors(model, kernel)) {
-        if (with_weights || is_passed(model, tensor.name))
-            text +=
-                fmt::format("    {}{} *{};\n", tensor.is_output ? "" : "const ", tensor.type, tensor.name);
+        if (with_weights || is_passed(model, tensor.spec.name))
+            text += fmt::format("    {}{} *{};\n", tensor.is_output() ? "" : "const ", tensor.type,
+                                tensor.spec.name);
     }
     for (const std::string &size : open_sizes(kernel.desc))
         text += fmt::format("    int {};\n", size);
     return text + fmt::format("}} {}_{}_args;\n\n", model.name, id);
 }
 
-/// "oh" from h: the formula of conv_out_extent.
+/// "oh" from h: the formulas of window_out_extent.
 std::string out_extent(const ConvDesc &desc, int axis, const std::string &in) {
-    return fmt::format("({} + {} - {}) / {} + 1", in, desc.pad_begin[axis] + desc.pad_end[axis],
-                       effective_kernel(desc.kernel[axis], desc.dilation[axis]), desc.stride[axis]);
+    const int pads = desc.pad_begin[axis] + desc.pad_end[axis];
+    const int span = effective_kernel(desc.kernel[axis], desc.dilation[axis]);
+    const int stride = desc.stride[axis];
+    if (desc.op == Op::Deconv)
+        return fmt::format("({} - 1) * {} + {}", in, stride, span - pads + desc.out_pad[axis]);
+    if (desc.op == Op::Identity)
+        return fmt::format("{} + {}", in, pads);
+    if (desc.ceil_mode) {
+        const std::string last = fmt::format("({} + {} - {} + {}) / {}", in, pads, span, stride - 1, stride);
+        return fmt::format("({0}) + (({0}) * {1} < {2} + {3})", last, stride, in, desc.pad_begin[axis]);
+    }
+    return fmt::format("({} + {} - {}) / {} + 1", in, pads, span, stride);
 }
 
 /// Local variables n, d, h, w, out; checks of the open ones.
@@ -139,18 +192,22 @@ std::string size_checks(const Model &model, const ConvDesc &desc) {
     return text + fmt::format("    const int64_t out = {};\n", fmt::join(outs, " * "));
 }
 
-std::string overlap_checks(const Model &model, const ConvDesc &desc) {
-    std::vector<std::string> in = {std::to_string(desc.ci), "n"};
-    for (const std::string &axis : axis_names(desc.rank))
-        in.push_back(axis);
-    const std::string output =
-        fmt::format("args->output, {} * n * out * {}", desc.co, dtype_bytes(desc.out_type));
-    std::string text = fmt::format("    if ({0}_internal_overlap(args->input, {1} * {2}, {3})", model.name,
-                                   fmt::join(in, " * "), dtype_bytes(desc.in_type), output);
-    if (desc.has_operand(Operand::Residual))
-        text += fmt::format(" ||\n        {0}_internal_overlap(args->residual, {1} * n * out * {2}, {3})",
-                            model.name, desc.co, dtype_bytes(desc.out_type), output);
-    return text + fmt::format(")\n        return {}_error_overlap;\n", model.name);
+/// What is written overlaps nothing else that is as large.
+std::string overlap_checks(const Model &model, const std::vector<CTensor> &tensors) {
+    std::vector<std::string> conditions;
+    const auto memory = [](const CTensor &t) {
+        return fmt::format("args->{}, {} * {}", t.spec.name, t.elements, t.type_code % 256 / 8);
+    };
+    for (size_t out = 0; out < tensors.size(); out++) {
+        for (size_t i = 0; tensors[out].is_output() && i < tensors.size(); i++) {
+            const bool counts = i < out || (i > out && !tensors[i].is_output());
+            if (counts && tensors[i].spec.role != TensorRole::Filter)
+                conditions.push_back(fmt::format("{}_internal_overlap({}, {})", model.name,
+                                                 memory(tensors[i]), memory(tensors[out])));
+        }
+    }
+    return fmt::format("    if ({})\n        return {}_error_overlap;\n",
+                       fmt::join(conditions, " ||\n        "), model.name);
 }
 
 std::string kernel_function(const Model &model, const KernelEntry &kernel, const std::string &id) {
@@ -158,14 +215,21 @@ std::string kernel_function(const Model &model, const KernelEntry &kernel, const
     std::vector<std::string> parameters, calls;
     std::string null_checks, locals;
     for (const CTensor &t : tensors) {
-        parameters.push_back(fmt::format("{}_buffer *{}", model.name, t.name));
+        const std::string &name = t.spec.name;
+        parameters.push_back(fmt::format("{}_buffer *{}", model.name, name));
         null_checks +=
-            fmt::format("    if (args->{0} == NULL)\n        return {1}_error_{0};\n", t.name, model.name);
-        locals += fmt::format("    const int64_t {0}_dims[] = {1};\n    {2}_internal_tensor {0};\n", t.name,
-                              t.dims, model.name);
-        calls.push_back(fmt::format("{0}_internal_bind(&{1}, args->{1}, {2}, {3}, {1}_dims)", model.name,
-                                    t.name, t.bits, t.rank));
+            fmt::format("    if (args->{0} == NULL)\n        return {1}_error_{0};\n", name, model.name);
+        locals += fmt::format("    const int64_t {0}_dims[] = {1};\n    {2}_internal_tensor {0};\n", name,
+                              t.dims.initializer(), model.name);
+        calls.push_back(fmt::format("{0}_internal_bind(&{1}, {2}, {3}, {4}, {1}_dims)", model.name, name,
+                                    t.data, t.type_code, t.dims.extents.size()));
     }
+    const std::string alignment =
+        op_info(kernel.desc.op).has_filter
+            ? fmt::format("    if ((uintptr_t)args->filter % {}_FILTER_ALIGNMENT != 0)\n        return "
+                          "{}_error_alignment;\n",
+                          upper_case(model.name), model.name)
+            : "";
     const Blanks blanks = {{"name", model.name},
                            {"id", id},
                            {"symbol", kernel_symbol(model, kernel)},
@@ -173,7 +237,8 @@ std::string kernel_function(const Model &model, const KernelEntry &kernel, const
                            {"parameters", fmt::format("{}", fmt::join(parameters, ", "))},
                            {"nulls", null_checks},
                            {"sizes", size_checks(model, kernel.desc)},
-                           {"overlaps", overlap_checks(model, kernel.desc)},
+                           {"overlaps", overlap_checks(model, tensors)},
+                           {"alignment", alignment},
                            {"locals", locals},
                            {"calls", fmt::format("{}", fmt::join(calls, ",\n        "))}};
     return fill_in(R"(int @symbol@(@parameters@);
@@ -181,9 +246,7 @@ std::string kernel_function(const Model &model, const KernelEntry &kernel, const
 static inline int @name@_@id@(const @name@_@id@_args *args) {
     if (args == NULL)
         return @name@_error_args;
-@nulls@    if ((uintptr_t)args->filter % @NAME@_FILTER_ALIGNMENT != 0)
-        return @name@_error_alignment;
-@sizes@@overlaps@@locals@    return @symbol@(
+@nulls@@alignment@@sizes@@overlaps@@locals@    return @symbol@(
         @calls@);
 }
 
@@ -193,13 +256,15 @@ static inline int @name@_@id@(const @name@_@id@_args *args) {
 
 std::string pack_function(const Model &model, const KernelEntry &kernel) {
     const ConvDesc &desc = kernel.desc;
+    if (!op_info(desc.op).has_filter)
+        return "";
     const CDims plain = plain_filter_dims(desc);
     const CDims packed = packed_dims(desc, block_macro(model, kernel.id), kMaxSpatialRank);
     const Blanks blanks = {{"name", model.name},
                            {"id", kernel.id},
                            {"NAME", upper_case(model.name)},
                            {"type", c_type(desc.weight_type)},
-                           {"bits", std::to_string(8 * dtype_bytes(desc.weight_type))},
+                           {"code", std::to_string(2 * 256 + 8 * dtype_bytes(desc.weight_type))},
                            {"plain", plain.initializer()},
                            {"plain_rank", std::to_string(plain.extents.size())},
                            {"packed", packed.initializer()},
@@ -215,8 +280,8 @@ std::string pack_function(const Model &model, const KernelEntry &kernel) {
         return @name@_error_output;
     if ((uintptr_t)packed % @NAME@_FILTER_ALIGNMENT != 0)
         return @name@_error_alignment;
-    return @pack@(@name@_internal_bind(&from, filter, @bits@, @plain_rank@, filter_dims),
-        @name@_internal_bind(&to, packed, @bits@, @packed_rank@, packed_dims));
+    return @pack@(@name@_internal_bind(&from, filter, @code@, @plain_rank@, filter_dims),
+        @name@_internal_bind(&to, packed, @code@, @packed_rank@, packed_dims));
 }
 
 )",
@@ -226,19 +291,26 @@ std::string pack_function(const Model &model, const KernelEntry &kernel) {
 /// "float [n][h][w][64]": shapes with the member's name where an extent is open.
 std::string shape_comment(const ConvDesc &desc, const TensorSpec &spec) {
     if (spec.role == TensorRole::Filter)
-        return "packed from [co][ci / groups][kernel...] = " + shape_text(filter_shape(desc));
-    if (spec.role == TensorRole::Bias)
-        return shape_text(spec.shape);
-    const Layout layout = spec.role == TensorRole::Input ? desc.in_layout : desc.out_layout;
+        return fmt::format("packed from {} = {}",
+                           desc.op == Op::Deconv ? "[ci][co / groups][kernel...]"
+                                                 : "[co][ci / groups][kernel...]",
+                           shape_text(filter_shape(desc)));
+    const bool is_small =
+        spec.role == TensorRole::Operand && operand_info(spec.operand).shape != OperandShape::Full;
+    const bool like_input =
+        spec.role == TensorRole::Input || spec.role == TensorRole::Offset || spec.role == TensorRole::Mask;
     std::vector<std::string> names = axis_names(desc.rank);
     if (spec.role != TensorRole::Input) {
         for (std::string &name : names)
             name = "o" + name;
     }
+    const Layout layout = like_input ? desc.in_layout : desc.out_layout;
     names.insert(layout == Layout::ChannelsLast ? names.end() : names.begin(), "c");
     names.insert(names.begin(), "n");
+    if (is_small)
+        names = {"n", "c"};
     std::string text;
-    for (size_t i = 0; i < names.size(); i++)
+    for (size_t i = 0; i < spec.shape.size(); i++)
         text += fmt::format("[{}]", spec.shape[i] > 0 ? std::to_string(spec.shape[i]) : names[i]);
     return text;
 }
@@ -267,7 +339,7 @@ std::string layer_macros(const Model &model, const LayerEntry &layer) {
     const ConvDesc &desc = model.kernels[layer.kernel].desc;
     const std::string prefix = upper_case(fmt::format("{}_{}", model.name, layer.id));
     std::string text = fmt::format("#define {}_KEY \"{}\"\n", prefix, desc.key());
-    if (passes_weights(model)) {
+    if (passes_weights(model) && op_info(desc.op).has_filter) {
         const std::string block = prefix + "_CO_BLOCK";
         text += fmt::format("#define {}_FILTER_ELEMENTS ((size_t)(({} + {} - 1) / {} * {}) * {})\n", prefix,
                             desc.co, block, block, block,
@@ -297,12 +369,13 @@ std::string baked_layer(const Model &model, const LayerEntry &layer) {
     std::string text = args_struct(model, kernel, layer.id, false);
     std::string assignments;
     for (const CTensor &tensor : kernel_tensors(model, kernel)) {
-        std::string value = "args->" + tensor.name;
-        if (!is_passed(model, tensor.name)) {
-            value = tensor.name == "filter" ? filter_symbol(model, layer) : bias_symbol(model, layer);
+        const std::string &name = tensor.spec.name;
+        std::string value = "args->" + name;
+        if (!is_passed(model, name)) {
+            value = name == "filter" ? filter_symbol(model, layer) : bias_symbol(model, layer);
             text += fmt::format("extern const {} {}[];\n", tensor.type, value);
         }
-        assignments += fmt::format("    all.{} = {};\n", tensor.name, value);
+        assignments += fmt::format("    all.{} = {};\n", name, value);
     }
     for (const std::string &size : open_sizes(kernel.desc))
         assignments += fmt::format("    all.{0} = args->{0};\n", size);
@@ -326,16 +399,20 @@ std::string alias_layer(const Model &model, const LayerEntry &layer) {
                            {"id", layer.id},
                            {"kernel", kernel.id},
                            {"type", c_type(kernel.desc.weight_type)}};
-    return fill_in(R"(typedef @name@_@kernel@_args @name@_@id@_args;
+    const std::string call = fill_in(R"(typedef @name@_@kernel@_args @name@_@id@_args;
 
 static inline int @name@_@id@(const @name@_@id@_args *args) { return @name@_@kernel@(args); }
 
-static inline int @name@_@id@_pack(const @type@ *filter, @type@ *packed) {
+)",
+                                     blanks);
+    if (!op_info(kernel.desc.op).has_filter)
+        return call;
+    return call + fill_in(R"(static inline int @name@_@id@_pack(const @type@ *filter, @type@ *packed) {
     return @name@_@kernel@_pack(filter, packed);
 }
 
 )",
-                   blanks);
+                          blanks);
 }
 
 } // namespace

@@ -172,7 +172,8 @@ void check_weights(const Layer &layer) {
                                      describe(tensor->view()), dtype_name(type), shape_text(shape)));
     };
     const ConvDesc &desc = layer.desc;
-    check(layer.filter.get(), "filter", desc.weight_type, filter_shape(desc));
+    if (op_info(desc.op).has_filter)
+        check(layer.filter.get(), "filter", desc.weight_type, filter_shape(desc));
     if (desc.has_operand(Operand::Bias))
         check(layer.bias.get(), "bias", desc.acc_type, {desc.co});
 }

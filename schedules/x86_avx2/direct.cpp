@@ -24,7 +24,7 @@ struct Blocking {
     int unroll_ci; ///< input channels per iteration of the reduction's inner loop
 };
 
-Blocking blocking_of(const DirectConv &conv, const Plan &plan) {
+Blocking blocking_of(const ConvPipeline &conv, const Plan &plan) {
     const Spatial out = out_extents(conv.desc);
     const int row_p = static_cast<int>(spatial_product(out, conv.desc.rank)) / out[0];
     const int rows = plan.params.at("rows");
@@ -39,35 +39,35 @@ Blocking blocking_of(const DirectConv &conv, const Plan &plan) {
 }
 
 /// The sum of one register tile, all of it in registers while the reduction runs.
-void schedule_tile(DirectConv &conv, Func &sum, const Blocking &b, const std::vector<RVar> &reduction) {
+void schedule_tile(ConvPipeline &conv, Func &sum, const Blocking &b, const std::vector<RVar> &reduction) {
     Var co_u("co_u"), co_v("co_v");
     sum.store_in(MemoryType::Register)
         .bound_extent(conv.co, b.co_block)
-        .bound_extent(conv.p, b.tile_p)
+        .bound_extent(conv.at[0], b.tile_p)
         .split(conv.co, co_u, co_v, b.lanes, TailStrategy::RoundUp)
-        .reorder(co_v, co_u, conv.p)
+        .reorder(co_v, co_u, conv.at[0])
         .vectorize(co_v)
         .unroll(co_u)
-        .unroll(conv.p);
+        .unroll(conv.at[0]);
     // Unrolled channels share the increments of one pointer per position.
-    const RVar r_ci = reduction.front();
-    RVar r_ci_o("r_ci_o"), r_ci_u("r_ci_u");
-    std::vector<Halide::VarOrRVar> order = {co_v, co_u, conv.p, r_ci_u, r_ci_o};
+    const RVar inner = reduction.front();
+    RVar r_o("r_o"), r_u("r_u");
+    std::vector<Halide::VarOrRVar> order = {co_v, co_u, conv.at[0], r_u, r_o};
     order.insert(order.end(), reduction.begin() + 1, reduction.end());
     sum.update()
         .split(conv.co, co_u, co_v, b.lanes, TailStrategy::GuardWithIf)
-        .split(r_ci, r_ci_o, r_ci_u, b.unroll_ci, TailStrategy::GuardWithIf) // divides: no guard
+        .split(inner, r_o, r_u, b.unroll_ci, TailStrategy::GuardWithIf) // divides: no guard
         .reorder(order)
         .vectorize(co_v)
         .unroll(co_u)
-        .unroll(conv.p)
-        .unroll(r_ci_u);
+        .unroll(conv.at[0])
+        .unroll(r_u);
     Func weights = conv.filter.in(sum); // one load per vector and step, shared by the tile's positions
-    weights.compute_at(sum, r_ci_u).vectorize(weights.args()[0], b.lanes).unroll(weights.args()[0]);
+    weights.compute_at(sum, r_u).vectorize(weights.args()[0], b.lanes).unroll(weights.args()[0]);
 }
 
 /// The padded input rows of one block, channels innermost whatever the caller's layout.
-void schedule_strip(DirectConv &conv, const Plan &plan, const Blocking &b, Var block) {
+void schedule_strip(ConvPipeline &conv, const Plan &plan, const Blocking &b, Var block) {
     const ConvDesc &d = conv.desc;
     const int rows = plan.params.at("rows");
     Func &strip = conv.padded;
@@ -81,14 +81,14 @@ void schedule_strip(DirectConv &conv, const Plan &plan, const Blocking &b, Var b
 
 } // namespace
 
-void schedule_direct(DirectConv &conv, const Plan &plan) {
+void schedule_direct(ConvPipeline &conv, const Plan &plan) {
     const Blocking b = blocking_of(conv, plan);
     Var co_o("co_o"), co_i("co_i"), co_u("co_u"), co_v("co_v");
     Var p_b("p_b"), p_r("p_r"), p_t("p_t"), p_i("p_i");
 
     conv.output.split(conv.co, co_o, co_i, b.co_block, TailStrategy::GuardWithIf)
         .split(co_i, co_u, co_v, b.lanes, TailStrategy::GuardWithIf)
-        .split(conv.p, p_b, p_r, b.block_p,
+        .split(conv.at[0], p_b, p_r, b.block_p,
                TailStrategy::ShiftInwards) // re-computes positions of the last block
         .split(p_r, p_t, p_i, b.tile_p, TailStrategy::ShiftInwards)
         .reorder(co_v, co_u, p_i, p_t, co_o, p_b, conv.n)
@@ -100,7 +100,9 @@ void schedule_direct(DirectConv &conv, const Plan &plan) {
     else
         conv.output.parallel(co_o);
 
-    std::vector<RVar> reduction = {conv.r_ci};
+    std::vector<RVar> reduction;
+    if (conv.r_ci)
+        reduction.push_back(*conv.r_ci);
     reduction.insert(reduction.end(), conv.r_k.begin(), conv.r_k.end());
     conv.acc.compute_at(conv.output, p_t);
     schedule_tile(conv, conv.acc, b, reduction);

@@ -23,7 +23,7 @@ int lanes_of(const ConvDesc &desc, const Target &target) {
 
 /// Every output channel reads the input channel of its own index: lanes of a vector read neighbouring
 /// channels.
-bool is_depthwise(const ConvDesc &desc) {
+bool keeps_channels(const ConvDesc &desc) {
     return desc.groups == desc.ci && desc.ci == desc.co;
 }
 
@@ -32,9 +32,13 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     const int co_per_group = desc.co / desc.groups;
     if (desc.is_open())
         return "open extents: the pixel tile needs sizes at compile time";
+    if (desc.has_operand(Operand::Residual) && has_short_channel_stride(desc))
+        return "residual with few positions, channels first: a vector of channels reads beyond its end";
+    if (desc.rearrange != Rearrange::None)
+        return "rearranged output: tiles are stored as they lie";
     if (desc.in_type != desc.acc_type || desc.weight_type != desc.acc_type || desc.out_type != desc.acc_type)
         return "mixed types: tuned for one type throughout";
-    if (is_depthwise(desc)) {
+    if (keeps_channels(desc)) {
         if (desc.co % lanes != 0)
             return "depthwise with co = " + std::to_string(desc.co) + ", not a multiple of the " +
                    std::to_string(lanes) + " lanes of a vector";
@@ -51,7 +55,7 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
 
 /// The widest tile whose channel block divides the channels of a group; else 2 vectors with a guarded tail.
 Tile choose_tile(const ConvDesc &desc, int lanes) {
-    const int co = is_depthwise(desc) ? desc.co : desc.co / desc.groups;
+    const int co = keeps_channels(desc) ? desc.co : desc.co / desc.groups;
     for (const Tile &tile : kTiles) {
         if (co % (tile.co_vectors * lanes) == 0)
             return tile;

@@ -1,4 +1,5 @@
-// Planning side of the generic direct schedule (schedule.h): it takes everything.
+// Planning side of the generic schedule (schedule.h): it takes everything.
+#include "generators/variant.h"
 #include "schedules/schedule.h"
 
 #include <algorithm>
@@ -15,6 +16,8 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     int block = full.count("co_block") ? full.at("co_block") : 0;
     if (block == 0)
         block = co_block;
+    if (block == 0 && is_depthwise(desc) && desc.co == desc.ci)
+        block = desc.co; // vectors of neighbouring channels start anywhere
     if (block == 0) {
         const int lanes = target.vector_bytes / static_cast<int>(dtype_bytes(desc.acc_type));
         block = 1;
@@ -31,10 +34,10 @@ Packing packing(const ConvDesc &, const Target &, const Params &params) {
 
 } // namespace
 
-SchedulePlanning direct_planning() {
+SchedulePlanning window_planning() {
 #define CONVSMITH_PARAM(name_, default_, doc_, ...) {#name_, default_, {__VA_ARGS__}, doc_},
     return {{
-#include "schedules/generic/direct_params.inc"
+#include "schedules/generic/window_params.inc"
             },
             reject,
             complete,

@@ -1,0 +1,14 @@
+// The algorithms: each turns a descriptor into an unscheduled pipeline, written once for 1, 2 and 3 spatial
+// dimensions, every padding mode, layout and type. Which one serves a descriptor is decided by variants.inc.
+#pragma once
+
+#include "generators/conv_pipeline.h"
+
+namespace convsmith {
+
+#define CONVSMITH_VARIANT(name_, ...)                                                                        \
+    ConvPipeline name_##_pipeline(const ConvDesc &desc, const Packing &packing);
+#include "generators/variants.inc"
+#undef CONVSMITH_VARIANT
+
+} // namespace convsmith

@@ -1,0 +1,341 @@
+// The parts that all algorithms share (see conv_pipeline.h). Before it: ConvDesc; after it: the algorithms.
+#include "generators/conv_pipeline.h"
+
+#include "generators/conv_shape.h"
+#include "generators/epilogue_expr.h"
+#include "generators/error.h"
+#include "generators/halide_compat.h"
+#include "generators/padding.h"
+
+namespace convsmith {
+
+using Halide::cast;
+using Halide::Expr;
+using Halide::Func;
+using Halide::ImageParam;
+using Halide::RDom;
+using Halide::Var;
+
+namespace {
+
+/// Descriptors list axes outermost first, buffers innermost first.
+int axis_of(const ConvDesc &desc, int dim) {
+    return desc.rank - 1 - dim;
+}
+
+void declare_buffers(ConvPipeline &conv) {
+    const ConvDesc &d = conv.desc;
+    const int positional = (flattens_positions(d) ? 1 : d.rank) + 2;
+    for (const TensorSpec &spec : tensor_specs(d, conv.packing)) {
+        const Halide::Type type = halide_type(spec.dtype);
+        switch (spec.role) {
+        case TensorRole::Input:
+            conv.input = ImageParam(type, d.rank + 2, spec.name);
+            break;
+        case TensorRole::Filter:
+            conv.filter = ImageParam(type, d.rank + 3, spec.name);
+            break;
+        case TensorRole::Offset:
+            conv.offset = ImageParam(type, positional, spec.name);
+            break;
+        case TensorRole::Mask:
+            conv.mask = ImageParam(type, positional, spec.name);
+            break;
+        case TensorRole::Operand: {
+            const OperandShape shape = operand_info(spec.operand).shape;
+            const int dims = shape == OperandShape::PerChannel        ? 1
+                             : shape == OperandShape::PerImageChannel ? 2
+                                                                      : positional;
+            conv.operands[spec.operand] = ImageParam(type, dims, spec.name);
+            break;
+        }
+        case TensorRole::Output:
+        case TensorRole::Indices:
+            break;
+        }
+    }
+}
+
+/// Input extent of a buffer dimension's axis: constant where the descriptor is closed.
+Expr input_extent(const ConvPipeline &conv, int dim) {
+    const int closed = conv.desc.in[axis_of(conv.desc, dim)];
+    return closed > 0 ? Expr(closed) : conv.input.dim(dim + 1).extent();
+}
+
+/// Output extents before rearrangement, as expressions of the input buffer where the descriptor leaves them
+/// open: the formulas of window_out_extent.
+void derive_extents(ConvPipeline &conv) {
+    const ConvDesc &d = conv.desc;
+    for (int i = 0; i < d.rank; i++) {
+        const int a = axis_of(d, i);
+        if (d.in[a] > 0) {
+            conv.out_extents.emplace_back(static_cast<int>(window_out_extent(d, a)));
+            continue;
+        }
+        const Expr in = input_extent(conv, i);
+        const int span = effective_kernel(d.kernel[a], d.dilation[a]);
+        const int pads = d.pad_begin[a] + d.pad_end[a];
+        if (d.op == Op::Deconv) {
+            conv.out_extents.push_back((in - 1) * d.stride[a] + (span - pads + d.out_pad[a]));
+        } else if (d.ceil_mode) {
+            const Expr last = (in + (pads - span + d.stride[a] - 1)) / d.stride[a];
+            conv.out_extents.push_back(select(last * d.stride[a] >= in + d.pad_begin[a], last, last + 1));
+        } else {
+            conv.out_extents.push_back((in + (pads - span)) / d.stride[a] + 1);
+        }
+    }
+}
+
+/// Whether a window of axis `a` can reach beyond the declared padding: ceil mode lets the last one overhang.
+bool can_overhang(const ConvDesc &d, int a) {
+    return d.ceil_mode && d.stride[a] > 1;
+}
+
+bool is_axis_padded(const ConvDesc &d, int a) {
+    return d.pad_begin[a] != 0 || d.pad_end[a] != 0 || can_overhang(d, a) || d.op == Op::Deconv;
+}
+
+/// Index maps of Rearrange: the channel and coordinates (innermost first) of the value stored at `channel`,
+/// `x`.
+struct StoredAt {
+    Expr channel;
+    std::vector<Expr> x;
+};
+
+StoredAt source_of_stored(const ConvDesc &d, const Expr &channel, const std::vector<Expr> &x) {
+    const int b = d.rearrange_factor;
+    const int stored = stored_channels(d);
+    StoredAt from{channel, x};
+    Expr offset = 0; // of a pixel in its block, the innermost axis fastest
+    int block = 1;
+    switch (d.rearrange) {
+    case Rearrange::None:
+        return from;
+    case Rearrange::Shuffle:
+        from.channel = channel % b * (d.co / b) + channel / b;
+        return from;
+    case Rearrange::DepthToSpace:
+    case Rearrange::PixelShuffle:
+        for (Expr &coordinate : from.x) {
+            offset += coordinate % b * block;
+            coordinate = coordinate / b;
+            block *= b;
+        }
+        from.channel =
+            d.rearrange == Rearrange::DepthToSpace ? offset * stored + channel : channel * block + offset;
+        return from;
+    case Rearrange::SpaceToDepth:
+        from.channel = channel % d.co;
+        offset = channel / d.co;
+        for (Expr &coordinate : from.x) {
+            coordinate = coordinate * b + offset % b;
+            offset = offset / b;
+        }
+        return from;
+    }
+    throw Error(ErrorCode::Internal, "unknown rearrangement");
+}
+
+template<typename T>
+void append(std::vector<Expr> &to, const std::vector<T> &from) {
+    to.insert(to.end(), from.begin(), from.end());
+}
+
+} // namespace
+
+ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing) {
+    ConvPipeline conv;
+    conv.desc = merge_trivial_axes(desc);
+    conv.packing = packing;
+    conv.padded = Func("padded"), conv.sampled = Func("sampled"), conv.acc = Func("acc");
+    conv.value = Func("value"), conv.output = Func("output");
+    conv.co = Var("co"), conv.n = Var("n"), conv.ci = Var("ci");
+    for (const char *name : {"x", "y", "z"}) {
+        if (static_cast<int>(conv.axes.size()) < conv.desc.rank)
+            conv.axes.emplace_back(name);
+    }
+    conv.at = flattens_positions(conv.desc) ? std::vector<Var>{Var("p")} : conv.axes;
+    declare_buffers(conv);
+    derive_extents(conv);
+    return conv;
+}
+
+void define_padded(ConvPipeline &conv, const Expr &ignored) {
+    const ConvDesc &d = conv.desc;
+    std::vector<Expr> source = {conv.ci};
+    std::vector<Var> args = {conv.ci};
+    Expr inside, declared; // undefined: always
+    const auto both = [](const Expr &a, const Expr &b) { return a.defined() ? a && b : b; };
+    for (int i = 0; i < d.rank; i++) {
+        const int a = axis_of(d, i);
+        args.push_back(conv.axes[i]);
+        if (!is_axis_padded(d, a)) {
+            source.emplace_back(conv.axes[i]);
+            continue;
+        }
+        const Expr extent = input_extent(conv, i);
+        const Expr x = d.op == Op::Deconv ? Expr(conv.axes[i]) : conv.axes[i] - d.pad_begin[a];
+        const PaddedIndex index = padded_index(d.pad_mode, x, extent);
+        source.push_back(index.index);
+        if (index.inside.defined())
+            inside = both(inside, index.inside);
+        if (can_overhang(d, a))
+            declared = both(declared, x < extent + d.pad_end[a]);
+    }
+    source.emplace_back(conv.n);
+    args.push_back(conv.n);
+    Expr value = conv.input(source);
+    const double outside = d.pad_mode == PadMode::Constant ? d.pad_value : 0;
+    if (inside.defined())
+        value = select(inside, value,
+                       d.pad_mode == PadMode::Ignore ? ignored
+                                                     : Halide::Internal::make_const(value.type(), outside));
+    if (declared.defined() && d.pad_mode != PadMode::Ignore)
+        value = select(declared, value, ignored);
+    conv.padded(args) = value;
+}
+
+std::vector<Expr> window_position(const ConvPipeline &conv) {
+    if (!flattens_positions(conv.desc))
+        return {conv.at.begin(), conv.at.end()};
+    std::vector<Expr> coords;
+    Expr rest = conv.at[0];
+    for (int i = 0; i < conv.desc.rank; i++) {
+        const bool outermost = i + 1 == conv.desc.rank;
+        coords.push_back(outermost ? rest : rest % conv.out_extents[i]);
+        if (!outermost)
+            rest = rest / conv.out_extents[i];
+    }
+    return coords;
+}
+
+RDom tap_domain(ConvPipeline &conv) {
+    Halide::Region ranges;
+    for (int i = 0; i < conv.desc.rank; i++)
+        ranges.emplace_back(0, conv.desc.kernel[axis_of(conv.desc, i)]);
+    RDom r(ranges, "r");
+    for (int i = 0; i < conv.desc.rank; i++)
+        conv.r_k.push_back(r[i]);
+    return r;
+}
+
+RDom channel_and_tap_domain(ConvPipeline &conv) {
+    Halide::Region ranges = {{0, conv.desc.ci / conv.desc.groups}};
+    for (int i = 0; i < conv.desc.rank; i++)
+        ranges.emplace_back(0, conv.desc.kernel[axis_of(conv.desc, i)]);
+    RDom r(ranges, "r");
+    conv.r_ci = r[0];
+    for (int i = 0; i < conv.desc.rank; i++)
+        conv.r_k.push_back(r[i + 1]);
+    return r;
+}
+
+Expr group_begin(const ConvPipeline &conv) {
+    const ConvDesc &d = conv.desc;
+    if (d.groups == 1)
+        return 0;
+    Expr group = conv.co / (d.co / d.groups);
+    if (d.co % conv.packing.co_block != 0) // lanes beyond co have zero weights, but must not read beyond ci
+        group = Halide::min(group, d.groups - 1);
+    return group * (d.ci / d.groups);
+}
+
+std::vector<Expr> filter_args(const ConvPipeline &conv, const Expr &ci, const std::vector<Expr> &k) {
+    std::vector<Expr> args = {conv.co % conv.packing.co_block, ci};
+    append(args, k);
+    args.push_back(conv.co / conv.packing.co_block);
+    return args;
+}
+
+std::vector<Expr> window_args(const ConvPipeline &conv, const Expr &channel) {
+    const ConvDesc &d = conv.desc;
+    const std::vector<Expr> position = window_position(conv);
+    std::vector<Expr> args = {channel};
+    for (int i = 0; i < d.rank; i++) {
+        const int a = axis_of(d, i);
+        args.push_back(conv.r_k.empty() ? position[i]
+                                        : position[i] * d.stride[a] + conv.r_k[i] * d.dilation[a]);
+    }
+    args.emplace_back(conv.n);
+    return args;
+}
+
+void define_output(ConvPipeline &conv) {
+    const ConvDesc &d = conv.desc;
+    const std::vector<Var> args = conv.output_args();
+    std::vector<Expr> from(args.begin(), args.end());
+    if (d.rearrange != Rearrange::None) {
+        const StoredAt source = source_of_stored(d, conv.co, {conv.at.begin(), conv.at.end()});
+        from = {source.channel};
+        append(from, source.x);
+        from.emplace_back(conv.n);
+    }
+    const Expr channel = from[0]; // operands per channel belong to the channel computed
+    const auto operand = [&](Operand kind) -> Expr {
+        const ImageParam &tensor = conv.operands.at(kind);
+        switch (operand_info(kind).shape) {
+        case OperandShape::PerChannel:
+            return tensor(channel);
+        case OperandShape::PerImageChannel:
+            return tensor(channel, conv.n);
+        case OperandShape::Full:
+            return tensor(std::vector<Expr>(args.begin(), args.end()));
+        }
+        throw Error(ErrorCode::Internal, "unknown operand shape");
+    };
+    const Halide::Type out_type = halide_type(d.out_type);
+    const Halide::FuncRef value = conv.value(from);
+    if (d.indices == Indices::None)
+        conv.output(args) = cast(out_type, apply_epilogue(d.epilogue, value, operand));
+    else
+        conv.output(args) =
+            Halide::Tuple(cast(out_type, apply_epilogue(d.epilogue, value[0], operand)), value[1]);
+}
+
+std::vector<Halide::Argument> ConvPipeline::arguments() const {
+    std::vector<Halide::Argument> args;
+    for (const TensorSpec &spec : tensor_specs(desc, packing)) {
+        switch (spec.role) {
+        case TensorRole::Input:
+            args.emplace_back(input);
+            break;
+        case TensorRole::Offset:
+            args.emplace_back(offset);
+            break;
+        case TensorRole::Mask:
+            args.emplace_back(mask);
+            break;
+        case TensorRole::Filter:
+            args.emplace_back(filter);
+            break;
+        case TensorRole::Operand:
+            args.emplace_back(operands.at(spec.operand));
+            break;
+        case TensorRole::Output:
+        case TensorRole::Indices:
+            break;
+        }
+    }
+    return args;
+}
+
+std::vector<Var> ConvPipeline::output_args() const {
+    std::vector<Var> args = {co};
+    args.insert(args.end(), at.begin(), at.end());
+    args.push_back(n);
+    return args;
+}
+
+bool ConvPipeline::is_padded() const {
+    for (int a = 0; a < desc.rank; a++) {
+        if (is_axis_padded(desc, a))
+            return true;
+    }
+    return false;
+}
+
+bool ConvPipeline::keeps_channels() const {
+    return !filter.defined() || (desc.op == Op::Conv && desc.groups == desc.ci && desc.ci == desc.co);
+}
+
+} // namespace convsmith

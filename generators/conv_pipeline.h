@@ -1,0 +1,84 @@
+// ConvPipeline: what every algorithm hands to its schedule. An algorithm (direct.cpp, pool.cpp, ...) says how
+// the accumulator follows from the padded input; the rest (buffers, padding, epilogue, store) is the same for
+// all and lives here. A schedule (schedules/*) is a free function over ConvPipeline.
+#pragma once
+
+#include "generators/conv_desc.h"
+#include "generators/signature.h"
+
+#include <Halide.h>
+#include <map>
+#include <optional>
+#include <vector>
+
+namespace convsmith {
+
+/// Named parts of a pipeline. Buffers have the dimensions of buffer_dims (signature.h): a layout is only
+/// strides. Positions p... are {p} or {x, [y, [z]]}, see flattens_positions.
+struct ConvPipeline {
+    ConvDesc desc; ///< after merge_trivial_axes
+    Packing packing;
+
+    Halide::ImageParam input;  ///< {ci, x, [y, [z,]] n}
+    Halide::ImageParam filter; ///< {co_i, ci, kx, [ky, [kz,]] co_o}; undefined without a filter
+    Halide::ImageParam offset; ///< {channel, p..., n}; deform only
+    Halide::ImageParam mask;   ///< {channel, p..., n}; deform only
+    std::map<Operand, Halide::ImageParam> operands; ///< those that the epilogue reads
+
+    Halide::Func padded;  ///< {ci, x, [y, [z,]] n}, x from the start of the padding
+    Halide::Func sampled; ///< deform only, {ci, tap, p..., n}: the input at a tap's moved position
+    Halide::Func acc;     ///< {co, p..., n}: the reduction over the window, before rearrangement
+    Halide::Func value;   ///< {co, p..., n}: what the epilogue takes, follows from acc
+    Halide::Func output;  ///< {co, p..., n}: the value at the position rearranged, after the epilogue
+
+    Halide::Var co, n;
+    std::vector<Halide::Var> at;      ///< p... innermost first
+    Halide::Var ci;                   ///< of padded
+    std::vector<Halide::Var> axes;    ///< of padded, innermost (x) first
+    std::optional<Halide::RVar> r_ci; ///< reduction over the group's input channels, if there is one
+    std::vector<Halide::RVar> r_k;    ///< reduction over taps, innermost axis first; empty for identity
+
+    std::vector<Halide::Expr>
+        out_extents; ///< before rearrangement, innermost axis first; constants where closed
+
+    /// The tensors in call order, outputs excepted.
+    std::vector<Halide::Argument> arguments() const;
+
+    /// {co, p..., n}.
+    std::vector<Halide::Var> output_args() const;
+
+    /// True if the window reaches beyond the input on some axis, so that `padded` is more than the input.
+    bool is_padded() const;
+
+    /// True if each channel is computed from the input channel of the same number or block.
+    bool keeps_channels() const;
+};
+
+/// A pipeline with variables, buffers and extents, but no Func defined. `desc` is merged here.
+ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing);
+
+/// Defines `padded` for a window that starts `pad_begin` cells before the input. `ignored` is the value of
+/// taps that take no part.
+void define_padded(ConvPipeline &conv, const Halide::Expr &ignored);
+
+/// Window coordinates of the position args, innermost axis first.
+std::vector<Halide::Expr> window_position(const ConvPipeline &conv);
+
+/// The domain {ci / groups, kx, [ky, [kz]]}, or without its first part; sets r_ci and r_k.
+Halide::RDom channel_and_tap_domain(ConvPipeline &conv);
+Halide::RDom tap_domain(ConvPipeline &conv);
+
+/// First input channel of the group of channel `co`.
+Halide::Expr group_begin(const ConvPipeline &conv);
+
+/// Arguments of the packed filter for channel `co`, input channel `ci` of the group, taps `k`.
+std::vector<Halide::Expr> filter_args(const ConvPipeline &conv, const Halide::Expr &ci,
+                                      const std::vector<Halide::Expr> &k);
+
+/// Arguments of `padded` for `channel` and the tap r_k of the window at the position args.
+std::vector<Halide::Expr> window_args(const ConvPipeline &conv, const Halide::Expr &channel);
+
+/// Defines `output` from `value`: index map, epilogue, output type.
+void define_output(ConvPipeline &conv);
+
+} // namespace convsmith

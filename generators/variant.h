@@ -1,0 +1,30 @@
+// Variants: which algorithm computes a descriptor. The table is variants.inc; the planner takes the first row
+// that accepts. Free of Halide; the algorithms themselves are in algorithms.h.
+#pragma once
+
+#include "generators/conv_desc.h"
+
+#include <string>
+#include <vector>
+
+namespace convsmith {
+
+/// A row of variants.inc.
+struct VariantInfo {
+    std::string name;
+    Op op;
+    std::string condition; ///< what it takes, in words
+    std::string doc;
+    bool (*accepts)(const ConvDesc &desc); ///< of descriptors with that op
+};
+
+/// All rows, the special before the general.
+const std::vector<VariantInfo> &variant_table();
+
+/// A conv with a kernel of 1, one group and no padding: a matrix product at every position.
+bool is_pointwise(const ConvDesc &desc);
+
+/// A conv with one input channel per group.
+bool is_depthwise(const ConvDesc &desc);
+
+} // namespace convsmith
