@@ -7,8 +7,11 @@
 namespace convsmith {
 
 #define CONVSMITH_VARIANT(name_, ...)                                                                        \
-    ConvPipeline name_##_pipeline(const ConvDesc &desc, const Packing &packing);
+    ConvPipeline name_##_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input);
 #include "generators/variants.inc"
 #undef CONVSMITH_VARIANT
+
+/// The pipeline of one op by its most special algorithm.
+ConvPipeline op_pipeline(const ConvDesc &op, const Packing &packing, const OpInput &input);
 
 } // namespace convsmith

@@ -20,7 +20,7 @@ Expr counted_taps(const ConvPipeline &conv, int dim, const Expr &position) {
     const bool can_miss = (ignores && (d.pad_begin[axis] != 0 || d.pad_end[axis] != 0)) || d.ceil_mode;
     if (!can_miss)
         return kernel;
-    const Expr extent = d.in[axis] > 0 ? Expr(d.in[axis]) : conv.input.dim(dim + 1).extent();
+    const Expr extent = input_extent(conv, dim);
     const Expr start = position * d.stride[axis] - d.pad_begin[axis];
     const Expr low = ignores ? Expr(0) : Expr(-d.pad_begin[axis]);
     const Expr high = ignores ? extent : extent + d.pad_end[axis];
@@ -37,8 +37,8 @@ Expr rounded_quotient(const Expr &sum, const Expr &count) {
 
 } // namespace
 
-ConvPipeline average_pool_pipeline(const ConvDesc &desc, const Packing &packing) {
-    ConvPipeline conv = begin_pipeline(desc, packing);
+ConvPipeline average_pool_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
+    ConvPipeline conv = begin_pipeline(desc, packing, input);
     const Halide::Type type = halide_type(conv.desc.acc_type);
     define_padded(conv, Halide::Internal::make_zero(halide_type(conv.desc.in_type)));
 

@@ -2,6 +2,7 @@
 // conv_shape.cpp.
 #include "generators/conv_desc.h"
 
+#include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 #include "generators/signature.h"
@@ -141,10 +142,10 @@ void validate_op(const ConvDesc &d) {
     only(d.pad_mode != PadMode::Ignore, info.is_pool, "padding mode ignore");
     only(d.pad_mode == PadMode::Zeros, d.op != Op::Deconv && d.op != Op::Deform,
          "padding mode other than zeros");
-    const bool has_window = d.op != Op::Identity;
+    const bool has_window = info.has_filter || info.is_pool;
     only(all(d.kernel, 1) && all(d.stride, 1) && all(d.dilation, 1), has_window,
          "kernel, stride or dilation");
-    if (!info.has_filter && (d.groups != 1 || d.co != d.ci))
+    if (!info.has_filter && d.op != Op::Concat && (d.groups != 1 || d.co != d.ci))
         fail(fmt::format("output channels co: got {} in {} groups, want the {} input channels: op {} keeps "
                          "channels apart",
                          d.co, d.groups, d.ci, info.name));
@@ -326,7 +327,8 @@ bool ConvDesc::operator==(const ConvDesc &o) const {
            rearrange == o.rearrange && rearrange_factor == o.rearrange_factor && co_total == o.co_total &&
            co_begin == o.co_begin && in_type == o.in_type && weight_type == o.weight_type &&
            acc_type == o.acc_type && out_type == o.out_type && in_layout == o.in_layout &&
-           out_layout == o.out_layout && epilogue == o.epilogue;
+           out_layout == o.out_layout && epilogue == o.epilogue && branches == o.branches && then == o.then &&
+           is_fused == o.is_fused;
 }
 
 bool ConvDesc::is_open() const {
@@ -348,6 +350,7 @@ void ConvDesc::validate() const {
         validate_axis(*this, axis);
     validate_store(*this);
     validate_types(*this);
+    validate_composite(*this);
     validate_epilogue(*this);
     validate_elements(*this);
 }

@@ -92,6 +92,9 @@ struct ConvDesc {
     int co_total = 0;                    ///< channels of the tensor written; 0: this op's own
     int co_begin = 0;                    ///< first of them that this op writes; it leaves the others alone
     std::vector<EpilogueStage> epilogue; ///< applied in order
+    std::vector<ConvDesc> branches;      ///< Concat, Excite: computed from the same input (composite.h)
+    std::vector<ConvDesc> then; ///< ops that follow, each on the result of the one before (composite.h)
+    bool is_fused = false;      ///< one of several ops of a composite; follows from the two above
 
     bool operator==(const ConvDesc &o) const;
     bool operator!=(const ConvDesc &o) const { return !(*this == o); }
@@ -105,6 +108,10 @@ struct ConvDesc {
     /// The canonical key, only [a-z0-9_], every number of the op spelled out, e.g.
     /// conv_n1_ci64_i56x56_co64_k3x3_s1x1_p1x1x1x1_d1x1_g1_f32_nhwc_zeros_bias_relu
     /// maxpool_n1_ci64_i112x112_k3x3_s2x2_p1x1x1x1_d1x1_f32_nhwc_ignore
+    /// A composite's ops are joined by words; they leave out what follows from the first:
+    /// conv_n1_ci8_i9x9_co8_k3x3_..._g8_f32_nhwc_zeros_relu_then_conv_co16_k1x1_...
+    /// concat_n1_ci8_i9x9_f32_nhwc_zeros_of_conv_co4_k1x1_..._and_maxpool_k3x3_..._then_conv_co4_k1x1_...
+    /// excite_n1_ci8_i9x9_f32_nhwc_zeros_of_avgpool_k9x9_..._then_conv_co8_k1x1_..._sigmoid_next_conv_co16_k1x1_...
     ///   p: begin of every axis, then end of every axis; 'm' before a number is minus. Words for what is off
     ///   by default (mask, indices, ceil, shuffle3, depthtospace2, into256x64: channels [64, 64 + co) of 256)
     ///   stand before the types, only where they apply. Types: one name if all four agree, else

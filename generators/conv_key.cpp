@@ -1,9 +1,11 @@
 // The canonical key of a ConvDesc and its inverse. Grammar: the op's name, then fields (a name and numbers, a
 // word, types, a layout or a padding mode), then epilogue stages, all joined by '_'; a token 'v...' is a
-// number of the stage or padding mode before it. Beside it: conv_desc.cpp, whose validate() judges what was
+// number of the stage or padding mode before it. Composites: OP then OP ..., or HEAD of BRANCH and BRANCH ...
+// next OP ..., a branch being OP then OP .... Beside it: conv_desc.cpp, whose validate() judges what was
 // read.
 #include "generators/conv_desc.h"
 
+#include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 
@@ -88,7 +90,8 @@ constexpr unsigned bit(Op op) {
 constexpr unsigned kFilterOps = bit(Op::Conv) | bit(Op::Deconv) | bit(Op::Deform);
 constexpr unsigned kPools = bit(Op::MaxPool) | bit(Op::AvgPool) | bit(Op::LpPool);
 constexpr unsigned kWindowOps = kFilterOps | kPools;
-constexpr unsigned kAllOps = kWindowOps | bit(Op::Identity);
+constexpr unsigned kPaddedOps = kWindowOps | bit(Op::Identity);
+constexpr unsigned kEveryOp = ~0u;
 
 /// A field made of a name and numbers: one for a scalar, one per axis, or begin and end of every axis.
 struct NumberField {
@@ -104,13 +107,13 @@ struct NumberField {
 const std::vector<NumberField> &number_fields() {
     using D = ConvDesc;
     static const std::vector<NumberField> fields = {
-        {"n", kAllOps, false, &D::n, nullptr, nullptr},
-        {"ci", kAllOps, true, &D::ci, nullptr, nullptr},
-        {"i", kAllOps, true, nullptr, &D::in, nullptr},
+        {"n", kEveryOp, false, &D::n, nullptr, nullptr},
+        {"ci", kEveryOp, true, &D::ci, nullptr, nullptr},
+        {"i", kEveryOp, true, nullptr, &D::in, nullptr},
         {"co", kFilterOps, true, &D::co, nullptr, nullptr},
         {"k", kWindowOps, true, nullptr, &D::kernel, nullptr},
         {"s", kWindowOps, false, nullptr, &D::stride, nullptr},
-        {"p", kAllOps, false, nullptr, &D::pad_begin, &D::pad_end},
+        {"p", kPaddedOps, false, nullptr, &D::pad_begin, &D::pad_end},
         {"d", kWindowOps, false, nullptr, &D::dilation, nullptr},
         {"o", bit(Op::Deconv), false, nullptr, &D::out_pad, nullptr},
         {"g", kFilterOps, false, &D::groups, nullptr, nullptr},
@@ -163,10 +166,22 @@ std::string layout_token(const ConvDesc &d) {
     return d.in_layout == d.out_layout ? in : in + "2" + layout_name(d.out_layout, d.rank);
 }
 
-/// Reads one key from left to right; each read_ function consumes the tokens it understands.
+/// A key cut at its underscores; positions in it are for messages.
+struct KeyText {
+    std::string_view key;
+    std::vector<std::string_view> tokens;
+};
+
+/// Reads one op's tokens [begin, end) from left to right; each read_ function consumes the tokens it
+/// understands.
 class KeyReader {
 public:
-    explicit KeyReader(std::string_view key) : key_(key), tokens_(split(key, '_')) {}
+    /// `first`: the op, or common input, of a composite that this op belongs to and takes its batch, extents
+    /// and types from; null for the first op of a key.
+    KeyReader(const KeyText &text, size_t begin, size_t end, const ConvDesc *first)
+        : key_(text.key),
+          tokens_(text.tokens.begin(), text.tokens.begin() + static_cast<std::ptrdiff_t>(end)), next_(begin),
+          first_(first) {}
 
     ConvDesc read();
 
@@ -193,7 +208,8 @@ private:
 
     std::string_view key_;
     std::vector<std::string_view> tokens_;
-    size_t next_ = 0;
+    size_t next_;
+    const ConvDesc *first_;
     ConvDesc desc_;
     std::set<std::string> seen_;
     std::map<std::string, Numbers> numbers_;
@@ -210,32 +226,37 @@ void KeyReader::mark_once(const std::string &field) {
         fail(next_, fmt::format("field {} is given twice", field));
 }
 
+/// The fields that a composite's later ops take over.
+bool is_shared(const NumberField &field) {
+    return field.name == "n" || field.name == "ci" || field.name == "i";
+}
+
 ConvDesc KeyReader::read() {
     const std::vector<OpInfo> &ops = op_table();
-    const auto op =
-        std::find_if(ops.begin(), ops.end(), [&](const OpInfo &row) { return row.name == tokens_[0]; });
+    const auto is_named = [&](const OpInfo &row) {
+        return next_ < tokens_.size() && row.name == tokens_[next_];
+    };
+    const auto op = std::find_if(ops.begin(), ops.end(), is_named);
     if (op == ops.end()) {
         std::string names;
         for (const OpInfo &row : ops)
             names += (names.empty() ? "'" : ", '") + row.name + "'";
-        fail(0, "want one of " + names);
+        fail(next_, "want one of " + names);
     }
     desc_.op = op->op;
     desc_.pad_mode = op->is_pool ? PadMode::Ignore : PadMode::Zeros;
-    for (next_ = 1; next_ < tokens_.size();)
+    if (first_ != nullptr)
+        desc_.rank = first_->rank;
+    for (next_++; next_ < tokens_.size();)
         read_field();
     for (const NumberField &field : number_fields()) {
-        if (field.is_required && (field.ops & bit(desc_.op)) != 0 && seen_.count(field.name) == 0)
+        if (field.is_required && (field.ops & bit(desc_.op)) != 0 && seen_.count(field.name) == 0 &&
+            (first_ == nullptr || !is_shared(field)))
             fail(tokens_.size(), fmt::format("field {} is missing", field.name));
     }
     set_numbers();
     if (!op->has_filter)
         desc_.co = desc_.ci;
-    try {
-        desc_.validate();
-    } catch (const Error &e) {
-        throw Error(e.code(), fmt::format("key {}: {}", quoted(key_), e.what()));
-    }
     return desc_;
 }
 
@@ -288,6 +309,8 @@ bool KeyReader::read_number_field() {
         return false;
     if ((field->ops & bit(desc_.op)) == 0)
         fail(next_, fmt::format("op {} has no field {}", op_info(desc_.op).name, name));
+    if (first_ != nullptr && is_shared(*field))
+        fail(next_, fmt::format("field {} follows from the op before", name));
     mark_once(name);
     const Numbers numbers{next_, numbers_after(letters)};
     if (field->scalar != nullptr && numbers.values.size() != 1)
@@ -348,6 +371,8 @@ bool KeyReader::read_types() {
             return false;
         types.push_back(*type);
     }
+    if (first_ != nullptr)
+        fail(next_, "types are those of the first op");
     mark_once("types");
     if (types.size() != 1 && types.size() != 4)
         fail(next_, fmt::format("{} types, want 1 or 4 (input, weights, accumulator, output)", types.size()));
@@ -377,6 +402,8 @@ bool KeyReader::read_layout() {
     }
     if (layouts.size() != names.size() || names.size() > 2)
         return false;
+    if (first_ != nullptr)
+        fail(next_, "the layout is that of the first op");
     mark_once("layout");
     if (ranks.front() != ranks.back())
         fail(next_, "the two layouts have different ranks");
@@ -447,10 +474,13 @@ std::vector<double> KeyReader::read_values() {
 
 /// Moves the numbers read into the descriptor, whose rank is the number of extents.
 void KeyReader::set_numbers() {
-    const Numbers &extents = numbers_.at("i");
-    if (extents.values.size() > kMaxSpatialRank)
-        fail(extents.token, fmt::format("{} extents, want 1 to {}", extents.values.size(), kMaxSpatialRank));
-    desc_.rank = static_cast<int>(extents.values.size());
+    if (first_ == nullptr) {
+        const Numbers &extents = numbers_.at("i");
+        if (extents.values.size() > kMaxSpatialRank)
+            fail(extents.token,
+                 fmt::format("{} extents, want 1 to {}", extents.values.size(), kMaxSpatialRank));
+        desc_.rank = static_cast<int>(extents.values.size());
+    }
     for (const NumberField &field : number_fields()) {
         const auto found = numbers_.find(field.name);
         if (found == numbers_.end())
@@ -523,24 +553,29 @@ std::optional<double> parse_number_token(std::string_view text) {
     return negative && value != 0 ? -value : value;
 }
 
-std::string ConvDesc::key() const {
-    std::string key = op_info(op).name;
+namespace {
+
+/// One op without what a composite's later ops leave out.
+std::string op_key(const ConvDesc &d, bool is_first) {
+    std::string key = op_info(d.op).name;
     for (const NumberField &field : number_fields()) {
-        if ((field.ops & bit(op)) == 0)
+        if ((field.ops & bit(d.op)) == 0 || (!is_first && is_shared(field)))
             continue;
         key += "_" + field.name;
         if (field.scalar != nullptr)
-            key += std::to_string(this->*field.scalar);
+            key += std::to_string(d.*field.scalar);
         else
-            key += joined(this->*field.axes, rank);
+            key += joined(d.*field.axes, d.rank);
         if (field.axes_end != nullptr)
-            key += "x" + joined(this->*field.axes_end, rank);
+            key += "x" + joined(d.*field.axes_end, d.rank);
     }
-    key += fmt::format("{}_{}_{}_{}", words(*this), types_token(*this), layout_token(*this),
-                       pad_mode_name(pad_mode));
-    if (pad_mode == PadMode::Constant)
-        key += "_v" + number_token(pad_value);
-    for (const EpilogueStage &stage : epilogue) {
+    key += words(d);
+    if (is_first)
+        key += "_" + types_token(d) + "_" + layout_token(d);
+    key += "_" + pad_mode_name(d.pad_mode);
+    if (d.pad_mode == PadMode::Constant)
+        key += "_v" + number_token(d.pad_value);
+    for (const EpilogueStage &stage : d.epilogue) {
         key += "_" + stage.name;
         for (const double param : stage.params)
             key += "_v" + number_token(param);
@@ -548,8 +583,78 @@ std::string ConvDesc::key() const {
     return key;
 }
 
+/// An op and what follows it.
+std::string chain_key(const ConvDesc &desc, bool is_first) {
+    std::string key = op_key(desc, is_first);
+    const char *joint = "_of_";
+    for (const ConvDesc &branch : desc.branches) {
+        key += joint + chain_key(branch, false);
+        joint = "_and_";
+    }
+    for (const ConvDesc &next : desc.then)
+        key += (desc.branches.empty() ? "_then_" : "_next_") + op_key(next, false);
+    return key;
+}
+
+/// The first of tokens [begin, end) that is `word`, or end.
+size_t find_word(const KeyText &text, size_t begin, size_t end, std::string_view word) {
+    const auto tokens = text.tokens.begin();
+    const auto from = tokens + static_cast<std::ptrdiff_t>(std::min(begin, end));
+    return static_cast<size_t>(std::find(from, tokens + static_cast<std::ptrdiff_t>(end), word) - tokens);
+}
+
+/// Reads the ops after each `word` of tokens [begin, end); the first token is such a word.
+void read_followers(const KeyText &text, size_t begin, size_t end, std::string_view word,
+                    const ConvDesc &first, ConvDesc &desc) {
+    for (size_t at = begin; at < end;) {
+        const size_t next = find_word(text, at + 1, end, word);
+        desc.then.push_back(KeyReader(text, at + 1, next, &first).read());
+        at = next;
+    }
+}
+
+/// Reads ops joined by "then" from tokens [begin, end).
+ConvDesc read_chain(const KeyText &text, size_t begin, size_t end, const ConvDesc *first) {
+    const size_t head_end = find_word(text, begin, end, "then");
+    ConvDesc desc = KeyReader(text, begin, head_end, first).read();
+    const ConvDesc shared = desc;
+    read_followers(text, head_end, end, "then", first != nullptr ? *first : shared, desc);
+    return desc;
+}
+
+/// Reads HEAD of BRANCH and BRANCH next OP, where `of` is the position of that word.
+ConvDesc read_branches(const KeyText &text, size_t of) {
+    ConvDesc desc = KeyReader(text, 0, of, nullptr).read();
+    const ConvDesc shared = desc;
+    const size_t end = text.tokens.size();
+    const size_t branches_end = find_word(text, of, end, "next");
+    for (size_t at = of; at < branches_end;) {
+        const size_t next = find_word(text, at + 1, branches_end, "and");
+        desc.branches.push_back(read_chain(text, at + 1, next, &shared));
+        at = next;
+    }
+    read_followers(text, branches_end, end, "next", shared, desc);
+    return desc;
+}
+
+} // namespace
+
+std::string ConvDesc::key() const {
+    return chain_key(*this, true);
+}
+
 ConvDesc ConvDesc::parse(std::string_view key) {
-    return KeyReader(key).read();
+    const KeyText text{key, split(key, '_')};
+    const size_t end = text.tokens.size();
+    const size_t of = find_word(text, 0, end, "of");
+    ConvDesc desc = of < end ? read_branches(text, of) : read_chain(text, 0, end, nullptr);
+    try {
+        link_ops(desc);
+        desc.validate();
+    } catch (const Error &e) {
+        throw Error(e.code(), fmt::format("key {}: {}", quoted(key), e.what()));
+    }
+    return desc;
 }
 
 } // namespace convsmith

@@ -23,30 +23,32 @@ int axis_of(const ConvDesc &desc, int dim) {
     return desc.rank - 1 - dim;
 }
 
-void declare_buffers(ConvPipeline &conv) {
+void declare_buffers(ConvPipeline &conv, int number) {
     const ConvDesc &d = conv.desc;
     const int positional = (flattens_positions(d) ? 1 : d.rank) + 2;
     for (const TensorSpec &spec : tensor_specs(d, conv.packing)) {
         const Halide::Type type = halide_type(spec.dtype);
+        const std::string name = tensor_name(spec.name, number);
         switch (spec.role) {
         case TensorRole::Input:
-            conv.input = ImageParam(type, d.rank + 2, spec.name);
+            if (!conv.source.defined())
+                conv.input = ImageParam(type, d.rank + 2, name);
             break;
         case TensorRole::Filter:
-            conv.filter = ImageParam(type, d.rank + 3, spec.name);
+            conv.filter = ImageParam(type, d.rank + 3, name);
             break;
         case TensorRole::Offset:
-            conv.offset = ImageParam(type, positional, spec.name);
+            conv.offset = ImageParam(type, positional, name);
             break;
         case TensorRole::Mask:
-            conv.mask = ImageParam(type, positional, spec.name);
+            conv.mask = ImageParam(type, positional, name);
             break;
         case TensorRole::Operand: {
             const OperandShape shape = operand_info(spec.operand).shape;
             const int dims = shape == OperandShape::PerChannel        ? 1
                              : shape == OperandShape::PerImageChannel ? 2
                                                                       : positional;
-            conv.operands[spec.operand] = ImageParam(type, dims, spec.name);
+            conv.operands[spec.operand] = ImageParam(type, dims, name);
             break;
         }
         case TensorRole::Output:
@@ -54,12 +56,6 @@ void declare_buffers(ConvPipeline &conv) {
             break;
         }
     }
-}
-
-/// Input extent of a buffer dimension's axis: constant where the descriptor is closed.
-Expr input_extent(const ConvPipeline &conv, int dim) {
-    const int closed = conv.desc.in[axis_of(conv.desc, dim)];
-    return closed > 0 ? Expr(closed) : conv.input.dim(dim + 1).extent();
 }
 
 /// Output extents before rearrangement, as expressions of the input buffer where the descriptor leaves them
@@ -143,9 +139,21 @@ void append(std::vector<Expr> &to, const std::vector<T> &from) {
 
 } // namespace
 
-ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing) {
+Expr read_input(const ConvPipeline &conv, const std::vector<Expr> &at) {
+    return conv.source.defined() ? Expr(conv.source(at)) : Expr(conv.input(at));
+}
+
+Expr input_extent(const ConvPipeline &conv, int dim) {
+    const int closed = conv.desc.in[axis_of(conv.desc, dim)];
+    return closed > 0 ? Expr(closed) : conv.input.dim(dim + 1).extent();
+}
+
+ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
     ConvPipeline conv;
     conv.desc = merge_trivial_axes(desc);
+    conv.desc.then.clear();
+    conv.desc.branches.clear();
+    conv.source = input.source;
     conv.packing = packing;
     conv.padded = Func("padded"), conv.sampled = Func("sampled"), conv.acc = Func("acc");
     conv.value = Func("value"), conv.output = Func("output");
@@ -155,7 +163,7 @@ ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing) {
             conv.axes.emplace_back(name);
     }
     conv.at = flattens_positions(conv.desc) ? std::vector<Var>{Var("p")} : conv.axes;
-    declare_buffers(conv);
+    declare_buffers(conv, input.number);
     derive_extents(conv);
     return conv;
 }
@@ -184,7 +192,7 @@ void define_padded(ConvPipeline &conv, const Expr &ignored) {
     }
     source.emplace_back(conv.n);
     args.push_back(conv.n);
-    Expr value = conv.input(source);
+    Expr value = read_input(conv, source);
     const double outside = d.pad_mode == PadMode::Constant ? d.pad_value : 0;
     if (inside.defined())
         value = select(inside, value,
@@ -294,27 +302,20 @@ void define_output(ConvPipeline &conv) {
 
 std::vector<Halide::Argument> ConvPipeline::arguments() const {
     std::vector<Halide::Argument> args;
-    for (const TensorSpec &spec : tensor_specs(desc, packing)) {
-        switch (spec.role) {
-        case TensorRole::Input:
-            args.emplace_back(input);
-            break;
-        case TensorRole::Offset:
-            args.emplace_back(offset);
-            break;
-        case TensorRole::Mask:
-            args.emplace_back(mask);
-            break;
-        case TensorRole::Filter:
-            args.emplace_back(filter);
-            break;
-        case TensorRole::Operand:
-            args.emplace_back(operands.at(spec.operand));
-            break;
-        case TensorRole::Output:
-        case TensorRole::Indices:
-            break;
-        }
+    const auto add = [&](const ImageParam &tensor) {
+        if (tensor.defined())
+            args.emplace_back(tensor);
+    };
+    // The order of tensor_specs.
+    for (const ImageParam &tensor : {input, offset, mask, filter})
+        add(tensor);
+    for (const OperandInfo &info : operand_table()) {
+        if (operands.count(info.operand) != 0)
+            add(operands.at(info.operand));
+    }
+    for (const ConvPipeline &part : parts) {
+        const std::vector<Halide::Argument> more = part.arguments();
+        args.insert(args.end(), more.begin(), more.end());
     }
     return args;
 }

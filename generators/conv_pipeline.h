@@ -19,6 +19,7 @@ struct ConvPipeline {
     ConvDesc desc; ///< after merge_trivial_axes
     Packing packing;
 
+    Halide::Func source;       ///< of an op of a composite, instead of `input`
     Halide::ImageParam input;  ///< {ci, x, [y, [z,]] n}
     Halide::ImageParam filter; ///< {co_i, ci, kx, [ky, [kz,]] co_o}; undefined without a filter
     Halide::ImageParam offset; ///< {channel, p..., n}; deform only
@@ -41,6 +42,12 @@ struct ConvPipeline {
     std::vector<Halide::Expr>
         out_extents; ///< before rearrangement, innermost axis first; constants where closed
 
+    std::vector<ConvPipeline> parts; ///< a composite's ops in the order of ops_of; `output` is the last
+                                     ///< one's, or theirs side by side
+
+    std::vector<Halide::RVar>
+        branch_channels; ///< concat only: channels of each branch, in the output's updates
+
     /// The tensors in call order, outputs excepted.
     std::vector<Halide::Argument> arguments() const;
 
@@ -54,8 +61,21 @@ struct ConvPipeline {
     bool keeps_channels() const;
 };
 
-/// A pipeline with variables, buffers and extents, but no Func defined. `desc` is merged here.
-ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing);
+/// What an op of a composite takes.
+struct OpInput {
+    Halide::Func source; ///< {ci, x, [y, [z,]] n}: what it slides over; undefined: a tensor of the call
+    int number = 0;      ///< of ops_of: names its tensors
+};
+
+/// A pipeline with variables, buffers and extents, but no Func defined. `desc` is merged here; what follows
+/// it is left out.
+ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input);
+
+/// The element of the input, or of what the op before gives, at {ci, x, [y, [z,]] n}.
+Halide::Expr read_input(const ConvPipeline &conv, const std::vector<Halide::Expr> &at);
+
+/// Input extent of the axis `dim`, counted from the innermost: constant where the descriptor is closed.
+Halide::Expr input_extent(const ConvPipeline &conv, int dim);
 
 /// Defines `padded` for a window that starts `pad_begin` cells before the input. `ignored` is the value of
 /// taps that take no part.

@@ -1,6 +1,7 @@
 // Implementation of the shape arithmetic declared in conv_shape.h.
 #include "generators/conv_shape.h"
 
+#include "generators/composite.h"
 #include "generators/error.h"
 
 #include <fmt/format.h>
@@ -51,7 +52,7 @@ bool is_trivial(const ConvDesc &desc, int axis) {
 /// Whether positions may be renumbered: nothing but memory order depends on an axis.
 bool can_merge_axes(const ConvDesc &desc) {
     const bool moves_in_space = desc.rearrange != Rearrange::None && desc.rearrange != Rearrange::Shuffle;
-    return desc.op != Op::Deform && desc.indices == Indices::None && !moves_in_space;
+    return !desc.is_fused && desc.op != Op::Deform && desc.indices == Indices::None && !moves_in_space;
 }
 
 int64_t power(int64_t base, int exponent) {
@@ -88,7 +89,9 @@ int64_t window_out_extent(const ConvDesc &d, int axis) {
     const int64_t span = span_cells(d.kernel[axis], d.dilation[axis]);
     if (d.op == Op::Deconv)
         return (in - 1) * stride + span - begin - end + d.out_pad[axis];
-    if (d.op == Op::Identity)
+    if (d.op == Op::Concat)
+        return stored_extents(last_op(d.branches.at(0)))[axis];
+    if (d.op == Op::Identity || d.op == Op::Excite)
         return in + begin + end;
     const int64_t reach = in + begin + end - span;
     if (reach < 0 || !d.ceil_mode)
@@ -169,13 +172,18 @@ std::vector<int64_t> input_shape(const ConvDesc &desc) {
     return activation_shape(desc.in_layout, desc.n, desc.ci, desc.in, desc.rank);
 }
 
+std::vector<int64_t> stored_shape(const ConvDesc &op) {
+    return activation_shape(op.out_layout, op.n, stored_channels(op), stored_extents(op), op.rank);
+}
+
 std::vector<int64_t> output_shape(const ConvDesc &desc) {
-    const int channels = desc.co_total != 0 ? desc.co_total : stored_channels(desc);
-    return activation_shape(desc.out_layout, desc.n, channels, stored_extents(desc), desc.rank);
+    const ConvDesc &op = last_op(desc);
+    const int channels = op.co_total != 0 ? op.co_total : stored_channels(op);
+    return activation_shape(op.out_layout, op.n, channels, stored_extents(op), op.rank);
 }
 
 std::vector<int64_t> written_shape(const ConvDesc &desc) {
-    return activation_shape(desc.out_layout, desc.n, stored_channels(desc), stored_extents(desc), desc.rank);
+    return stored_shape(last_op(desc));
 }
 
 std::vector<int64_t> filter_shape(const ConvDesc &desc) {
@@ -217,45 +225,72 @@ std::vector<int64_t> operand_shape(const ConvDesc &desc, Operand operand) {
     case OperandShape::PerImageChannel:
         return {desc.n, desc.co};
     case OperandShape::Full:
-        return written_shape(desc);
+        return stored_shape(desc);
     }
     throw Error(ErrorCode::Internal, "unknown operand shape");
 }
 
+namespace {
+
+int64_t op_parameters(const ConvDesc &op) {
+    const int64_t weights = op_info(op.op).has_filter ? product(filter_shape(op)) : 0;
+    return weights + (op.has_operand(Operand::Bias) ? op.co : 0);
+}
+
+int64_t op_macs(const ConvDesc &op) {
+    if (!op_info(op.op).has_filter)
+        return 0;
+    const int64_t taps = spatial_product(op.kernel, op.rank);
+    if (op.op == Op::Deconv)
+        return product(input_shape(op)) * (op.co / op.groups) * taps;
+    return int64_t{op.n} * op.co * spatial_product(out_extents(op), op.rank) * (op.ci / op.groups) * taps;
+}
+
+int64_t tensor_bytes(const std::vector<int64_t> &shape, DType type) {
+    return product(shape) * static_cast<int64_t>(dtype_bytes(type));
+}
+
+/// Of what an op reads beside its input.
+int64_t op_bytes(const ConvDesc &op) {
+    int64_t total = 0;
+    if (op_info(op.op).has_filter)
+        total += tensor_bytes(filter_shape(op), op.weight_type);
+    if (op.op == Op::Deform)
+        total += tensor_bytes(offset_shape(op), op.in_type);
+    if (op.masked)
+        total += tensor_bytes(mask_shape(op), op.in_type);
+    for (const OperandInfo &info : operand_table()) {
+        if (op.has_operand(info.operand))
+            total += tensor_bytes(operand_shape(op, info.operand), operand_type(op, info.operand));
+    }
+    return total;
+}
+
+} // namespace
+
 int64_t parameter_count(const ConvDesc &desc) {
-    const int64_t weights = op_info(desc.op).has_filter ? product(filter_shape(desc)) : 0;
-    return weights + (desc.has_operand(Operand::Bias) ? desc.co : 0);
+    int64_t total = 0;
+    for (const ConvDesc *op : ops_of(desc))
+        total += op_parameters(*op);
+    return total;
 }
 
 int64_t mac_count(const ConvDesc &desc) {
     resolve_sizes(desc);
-    if (!op_info(desc.op).has_filter)
-        return 0;
-    const int64_t taps = spatial_product(desc.kernel, desc.rank);
-    if (desc.op == Op::Deconv)
-        return product(input_shape(desc)) * (desc.co / desc.groups) * taps;
-    return int64_t{desc.n} * desc.co * spatial_product(out_extents(desc), desc.rank) *
-           (desc.ci / desc.groups) * taps;
+    int64_t total = 0;
+    for (const ConvDesc *op : ops_of(desc))
+        total += op_macs(*op);
+    return total;
 }
 
 int64_t byte_count(const ConvDesc &desc) {
     resolve_sizes(desc);
-    const auto bytes = [](const std::vector<int64_t> &shape, DType type) {
-        return product(shape) * static_cast<int64_t>(dtype_bytes(type));
-    };
-    int64_t total = bytes(input_shape(desc), desc.in_type) + bytes(written_shape(desc), desc.out_type);
-    if (op_info(desc.op).has_filter)
-        total += bytes(filter_shape(desc), desc.weight_type);
-    if (desc.op == Op::Deform)
-        total += bytes(offset_shape(desc), desc.in_type);
-    if (desc.masked)
-        total += bytes(mask_shape(desc), desc.in_type);
+    int64_t total =
+        tensor_bytes(input_shape(desc), desc.in_type) + tensor_bytes(written_shape(desc), desc.out_type);
+    for (const ConvDesc *op : ops_of(desc))
+        total += op_bytes(*op);
     if (desc.indices != Indices::None)
-        total += bytes(written_shape(desc), DType::I64);
-    for (const OperandInfo &info : operand_table()) {
-        if (desc.has_operand(info.operand))
-            total += bytes(operand_shape(desc, info.operand), operand_type(desc, info.operand));
-    }
+        total += tensor_bytes(written_shape(desc), DType::I64);
     return total;
 }
 

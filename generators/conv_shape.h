@@ -57,9 +57,11 @@ int64_t spatial_product(const Spatial &extents, int rank);
 
 /// Shape of a tensor in the memory order the user sees, outermost dimension first; 0 = open.
 std::vector<int64_t> input_shape(const ConvDesc &desc);
+/// What one op of a composite gives, in the composite's layout; for a simple descriptor written_shape.
+std::vector<int64_t> stored_shape(const ConvDesc &op);
 /// The whole tensor written, of co_total channels if the descriptor says so.
 std::vector<int64_t> output_shape(const ConvDesc &desc);
-/// The part that this op writes.
+/// The part of it that is written.
 std::vector<int64_t> written_shape(const ConvDesc &desc);
 /// The order of PyTorch and ONNX: [co, ci / groups, kernel...]; deconv [ci, co / groups, kernel...]. Empty if
 /// the op has no filter.
@@ -74,12 +76,12 @@ DType operand_type(const ConvDesc &desc, Operand operand);
 /// Its shape: [co], [n, co], or written_shape. Operand::None has none.
 std::vector<int64_t> operand_shape(const ConvDesc &desc, Operand operand);
 
-/// Trained numbers: co * (ci / groups) * prod(kernel), plus co if the chain has a bias.
+/// Trained numbers, of all ops: co * (ci / groups) * prod(kernel), plus co if the chain has a bias.
 int64_t parameter_count(const ConvDesc &desc);
 
-/// Multiply-accumulates: n * co * prod(out) * (ci / groups) * prod(kernel), padding taps included; deconv
-/// counts input cells instead of outputs. 0 for ops without a filter. Throws Error(BadArgument) naming the
-/// axis if an extent is open; so does byte_count.
+/// Multiply-accumulates, of all ops: n * co * prod(out) * (ci / groups) * prod(kernel), padding taps
+/// included; deconv counts input cells instead of outputs. 0 for ops without a filter. Throws
+/// Error(BadArgument) naming the axis if an extent is open; so does byte_count.
 int64_t mac_count(const ConvDesc &desc);
 
 /// Bytes that must be moved once: input + weights + second tensors + output.

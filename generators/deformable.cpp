@@ -19,10 +19,10 @@ struct Between {
     Expr inside; ///< false: contributes nothing
 };
 
-Between between_cells(const Expr &coordinate, int extent, const Expr &extent_expr) {
+Between between_cells(const Expr &coordinate, const Expr &extent) {
     const Halide::Type type = coordinate.type();
     const Expr zero = Halide::Internal::make_zero(type);
-    const Expr end = extent > 0 ? Halide::Internal::make_const(type, extent) : cast(type, extent_expr);
+    const Expr end = cast(type, extent);
     Between b;
     // Strict: fast-math may assume that there is no NaN.
     b.inside = strict_float(coordinate > Halide::Internal::make_const(type, -1) && coordinate < end);
@@ -43,8 +43,7 @@ Expr bilinear(const ConvPipeline &conv, const std::vector<Between> &place) {
         for (int i = 0; i < d.rank; i++) {
             const bool upper = (corner >> i & 1) != 0;
             const Between &b = place[i];
-            const int closed = d.in[d.rank - 1 - i];
-            const Expr last = (closed > 0 ? Expr(closed) : conv.input.dim(i + 1).extent()) - 1;
+            const Expr last = input_extent(conv, i) - 1;
             const Expr index = upper ? b.low + 1 : b.low;
             const Expr here = upper ? index <= last : index >= 0;
             const Expr share = upper ? b.weight : 1 - b.weight;
@@ -53,7 +52,7 @@ Expr bilinear(const ConvPipeline &conv, const std::vector<Between> &place) {
             weight = weight.defined() ? weight * share : share;
         }
         cell.emplace_back(conv.n);
-        const Expr value = conv.input(cell);
+        const Expr value = read_input(conv, cell);
         const Expr part = select(exists, value * weight, Halide::Internal::make_zero(value.type()));
         total = total.defined() ? total + part : part;
     }
@@ -84,7 +83,7 @@ void define_sampled(ConvPipeline &conv) {
         rest = rest / d.kernel[axis];
         const Expr moved = at_position(conv.offset, (group * taps + tap) * d.rank + axis);
         const Expr grid = position[i] * d.stride[axis] + k * d.dilation[axis] - d.pad_begin[axis];
-        place.push_back(between_cells(cast(type, grid) + moved, d.in[axis], conv.input.dim(i + 1).extent()));
+        place.push_back(between_cells(cast(type, grid) + moved, input_extent(conv, i)));
     }
     Expr value = bilinear(conv, place);
     if (d.masked)
@@ -97,8 +96,8 @@ void define_sampled(ConvPipeline &conv) {
 
 } // namespace
 
-ConvPipeline deformable_pipeline(const ConvDesc &desc, const Packing &packing) {
-    ConvPipeline conv = begin_pipeline(desc, packing);
+ConvPipeline deformable_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
+    ConvPipeline conv = begin_pipeline(desc, packing, input);
     const ConvDesc &d = conv.desc;
     const Halide::Type type = halide_type(d.acc_type);
     define_sampled(conv);

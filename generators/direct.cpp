@@ -6,8 +6,8 @@ namespace convsmith {
 
 using Halide::cast;
 
-ConvPipeline direct_pipeline(const ConvDesc &desc, const Packing &packing) {
-    ConvPipeline conv = begin_pipeline(desc, packing);
+ConvPipeline direct_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
+    ConvPipeline conv = begin_pipeline(desc, packing, input);
     const Halide::Type type = halide_type(conv.desc.acc_type);
     define_padded(conv, Halide::Internal::make_zero(halide_type(conv.desc.in_type)));
 

@@ -5,8 +5,8 @@
 
 namespace convsmith {
 
-ConvPipeline identity_pipeline(const ConvDesc &desc, const Packing &packing) {
-    ConvPipeline conv = begin_pipeline(desc, packing);
+ConvPipeline identity_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
+    ConvPipeline conv = begin_pipeline(desc, packing, input);
     define_padded(conv, Halide::Internal::make_zero(halide_type(conv.desc.in_type)));
 
     const auto args = conv.output_args();

@@ -22,8 +22,8 @@ Expr integer_power(const Expr &x, int p) {
 
 } // namespace
 
-ConvPipeline lp_pool_pipeline(const ConvDesc &desc, const Packing &packing) {
-    ConvPipeline conv = begin_pipeline(desc, packing);
+ConvPipeline lp_pool_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
+    ConvPipeline conv = begin_pipeline(desc, packing, input);
     const Halide::Type type = halide_type(conv.desc.acc_type);
     const int p = conv.desc.norm;
     define_padded(conv, Halide::Internal::make_zero(halide_type(conv.desc.in_type)));

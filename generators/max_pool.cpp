@@ -22,7 +22,7 @@ Expr source_index(const ConvPipeline &conv, const std::vector<Expr> &padded_at) 
     Expr inside = Halide::Internal::const_true();
     for (int i = 0; i < d.rank; i++) {
         const int axis = d.rank - 1 - i;
-        const Expr extent = d.in[axis] > 0 ? Expr(d.in[axis]) : conv.input.dim(i + 1).extent();
+        const Expr extent = input_extent(conv, i);
         const Expr x = padded_at[i + 1] - d.pad_begin[axis];
         const PaddedIndex index = padded_index(d.pad_mode, x, extent);
         if (index.inside.defined())
@@ -52,8 +52,8 @@ Expr lowest(const Halide::Type &type) {
 
 } // namespace
 
-ConvPipeline max_pool_pipeline(const ConvDesc &desc, const Packing &packing) {
-    ConvPipeline conv = begin_pipeline(desc, packing);
+ConvPipeline max_pool_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
+    ConvPipeline conv = begin_pipeline(desc, packing, input);
     const Halide::Type type = halide_type(conv.desc.acc_type);
     define_padded(conv, lowest(halide_type(conv.desc.in_type)));
 

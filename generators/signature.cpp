@@ -2,6 +2,7 @@
 // algorithms' buffers, the JIT's checks and the generated C header.
 #include "generators/signature.h"
 
+#include "generators/composite.h"
 #include "generators/error.h"
 
 #include <algorithm>
@@ -104,7 +105,7 @@ bool has_short_channel_stride(const ConvDesc &desc) {
 
 bool flattens_positions(const ConvDesc &desc) {
     const bool moves_in_space = desc.rearrange != Rearrange::None && desc.rearrange != Rearrange::Shuffle;
-    return desc.op != Op::Deform && desc.op != Op::Deconv && !moves_in_space;
+    return !desc.is_fused && desc.op != Op::Deform && desc.op != Op::Deconv && !moves_in_space;
 }
 
 std::vector<int> memory_order(Layout layout, int spatial_dims) {
@@ -133,54 +134,80 @@ int64_t packed_filter_elements(const ConvDesc &desc, const Packing &packing) {
     return total;
 }
 
-std::vector<TensorSpec> tensor_specs(const ConvDesc &desc, const Packing &packing) {
-    const auto spec = [](TensorRole role, const char *name, DType type, std::vector<int64_t> shape) {
-        return TensorSpec{role, Operand::None, name, type, std::move(shape)};
+std::string tensor_name(const std::string &role, int op) {
+    return op == 0 ? role : role + std::to_string(op + 1);
+}
+
+namespace {
+
+/// What one op reads beside its input.
+void add_op_specs(std::vector<TensorSpec> &specs, const ConvDesc &op, int number, const Packing &packing) {
+    const auto add = [&](TensorRole role, Operand operand, const std::string &name, DType type,
+                         std::vector<int64_t> shape) {
+        specs.push_back({role, operand, number, tensor_name(name, number), type, std::move(shape)});
     };
-    std::vector<TensorSpec> specs = {spec(TensorRole::Input, "input", desc.in_type, input_shape(desc))};
-    if (desc.op == Op::Deform)
-        specs.push_back(spec(TensorRole::Offset, "offset", desc.in_type, offset_shape(desc)));
-    if (desc.masked)
-        specs.push_back(spec(TensorRole::Mask, "mask", desc.in_type, mask_shape(desc)));
-    if (op_info(desc.op).has_filter)
-        specs.push_back(
-            spec(TensorRole::Filter, "filter", desc.weight_type, packed_filter_shape(desc, packing)));
+    if (op.op == Op::Deform)
+        add(TensorRole::Offset, Operand::None, "offset", op.in_type, offset_shape(op));
+    if (op.masked)
+        add(TensorRole::Mask, Operand::None, "mask", op.in_type, mask_shape(op));
+    if (op_info(op.op).has_filter)
+        add(TensorRole::Filter, Operand::None, "filter", op.weight_type, packed_filter_shape(op, packing));
     for (const OperandInfo &info : operand_table()) {
-        if (desc.has_operand(info.operand))
-            specs.push_back({TensorRole::Operand, info.operand, info.name, operand_type(desc, info.operand),
-                             operand_shape(desc, info.operand)});
+        if (op.has_operand(info.operand))
+            add(TensorRole::Operand, info.operand, info.name, operand_type(op, info.operand),
+                operand_shape(op, info.operand));
     }
-    specs.push_back(spec(TensorRole::Output, "output", desc.out_type, output_shape(desc)));
+}
+
+} // namespace
+
+std::vector<TensorSpec> tensor_specs(const ConvDesc &desc, const Packing &packing) {
+    std::vector<TensorSpec> specs = {
+        {TensorRole::Input, Operand::None, 0, "input", desc.in_type, input_shape(desc)}};
+    int number = 0;
+    for (const ConvDesc *op : ops_of(desc))
+        add_op_specs(specs, *op, number++, packing);
+    specs.push_back(
+        {TensorRole::Output, Operand::None, number - 1, "output", desc.out_type, output_shape(desc)});
     if (desc.indices != Indices::None)
-        specs.push_back(spec(TensorRole::Indices, "indices", DType::I64, written_shape(desc)));
+        specs.push_back({TensorRole::Indices, Operand::None, 0, "indices", DType::I64, written_shape(desc)});
     return specs;
+}
+
+bool is_filter_name(std::string_view name) {
+    return name.substr(0, 6) == "filter";
+}
+
+const ConvDesc &op_of(const ConvDesc &desc, const TensorSpec &spec) {
+    if (spec.role == TensorRole::Input || spec.role == TensorRole::Indices)
+        return desc;
+    if (spec.role == TensorRole::Output)
+        return last_op(desc);
+    return *ops_of(desc).at(static_cast<size_t>(spec.op));
 }
 
 BufferDims buffer_dims(const ConvDesc &desc, const Packing &packing, const TensorSpec &spec) {
     CONVSMITH_CHECK(!desc.is_open());
-    const ConvDesc merged = merge_trivial_axes(desc);
-    const auto channels_of = [&](const std::vector<int64_t> &shape) {
-        return static_cast<int>(desc.in_layout == Layout::ChannelsLast ? shape.back() : shape[1]);
+    const ConvDesc merged = merge_trivial_axes(op_of(desc, spec));
+    const auto channels_of = [&](Layout layout) {
+        return static_cast<int>(layout == Layout::ChannelsLast ? spec.shape.back() : spec.shape[1]);
     };
     switch (spec.role) {
     case TensorRole::Input:
         return input_dims(merged);
     case TensorRole::Offset:
     case TensorRole::Mask: {
-        const int channels = channels_of(spec.shape);
-        return positional_dims(merged, {desc.in_layout, channels, channels, 0, out_extents(merged)});
+        const int channels = channels_of(merged.in_layout);
+        return positional_dims(merged, {merged.in_layout, channels, channels, 0, out_extents(merged)});
     }
     case TensorRole::Filter:
         return filter_dims(merged, packing);
     case TensorRole::Operand:
         return operand_dims(merged, spec.operand);
     case TensorRole::Output:
-    case TensorRole::Indices: {
-        const int stored = stored_channels(desc);
-        const int channels = desc.co_total != 0 ? desc.co_total : stored;
-        return positional_dims(merged,
-                               {desc.out_layout, channels, stored, desc.co_begin, stored_extents(merged)});
-    }
+    case TensorRole::Indices:
+        return positional_dims(merged, {merged.out_layout, channels_of(merged.out_layout),
+                                        stored_channels(merged), merged.co_begin, stored_extents(merged)});
     }
     throw Error(ErrorCode::Internal, "unknown tensor role");
 }

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace convsmith {
@@ -39,10 +40,20 @@ enum class TensorRole { Input, Offset, Mask, Filter, Operand, Output, Indices };
 struct TensorSpec {
     TensorRole role;
     Operand operand;  ///< of TensorRole::Operand
+    int op;           ///< which of ops_of(desc) it belongs to
     std::string name; ///< "input", "filter", "bias", "residual", "output", ...
     DType dtype;
     std::vector<int64_t> shape; ///< as the caller sees it, outermost first; 0 = open. Filter: packed shape.
 };
+
+/// "filter", "filter2", ...: the name of a tensor of ops_of(desc)[op].
+std::string tensor_name(const std::string &role, int op);
+
+/// True for the names of filters: "filter", "filter2", ...
+bool is_filter_name(std::string_view name);
+
+/// The op that a tensor belongs to.
+const ConvDesc &op_of(const ConvDesc &desc, const TensorSpec &spec);
 
 /// The tensors that the kernel of `desc` takes, in call order.
 std::vector<TensorSpec> tensor_specs(const ConvDesc &desc, const Packing &packing);

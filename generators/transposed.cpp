@@ -47,8 +47,8 @@ PhaseTaps phase_taps(const ConvDesc &d, int axis, const Expr &x) {
 
 } // namespace
 
-ConvPipeline transposed_pipeline(const ConvDesc &desc, const Packing &packing) {
-    ConvPipeline conv = begin_pipeline(desc, packing);
+ConvPipeline transposed_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
+    ConvPipeline conv = begin_pipeline(desc, packing, input);
     const ConvDesc &d = conv.desc;
     const Halide::Type type = halide_type(d.acc_type);
     define_padded(conv, Halide::Internal::make_zero(halide_type(d.in_type)));

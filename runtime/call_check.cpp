@@ -24,7 +24,7 @@ std::vector<std::string> spatial_names(int rank) {
 TensorCheck make_check(const ConvDesc &closed, const Packing &packing, const TensorSpec &spec) {
     TensorCheck check;
     check.name = spec.name;
-    check.axes = axis_names(closed, spec);
+    check.axes = axis_names(op_of(closed, spec), spec);
     check.want = TensorView(nullptr, spec.dtype, spec.shape);
     check.element_bytes = dtype_bytes(spec.dtype);
     check.bytes = static_cast<size_t>(check.want.elements()) * check.element_bytes;
@@ -132,7 +132,9 @@ CallCheck make_call_check(const ConvDesc &closed, const Packing &packing) {
         call.roles.push_back(spec.role);
         call.tensors.push_back(make_check(closed, packing, spec));
     }
-    CONVSMITH_CHECK(call.tensors.size() <= kMaxCallTensors);
+    if (call.tensors.size() > kMaxCallTensors)
+        throw Error(ErrorCode::Unsupported, fmt::format("{}: takes {} tensors, want at most {}", closed.key(),
+                                                        call.tensors.size(), kMaxCallTensors));
     return call;
 }
 

@@ -12,8 +12,8 @@
 
 namespace convsmith {
 
-/// Most tensors a call has: one per TensorRole and one per operand.
-constexpr int kMaxCallTensors = 12;
+/// Most tensors a call has: an op has up to 12, a composite as many for each op.
+constexpr int kMaxCallTensors = 64;
 
 /// What one tensor of a call must be, and the buffer the kernel sees if it is.
 struct TensorCheck {

@@ -2,6 +2,7 @@
 // batches, because an emulating runner links one program per batch.
 #include "runtime/check.h"
 
+#include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "runtime/frontend/case_files.h"
 #include "runtime/fuzz.h"
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <set>
 #include <utility>
@@ -326,32 +328,48 @@ std::string CheckReport::summary() const {
     return fmt::format("{} passed, {} failed, {} skipped", passed, failed, skipped);
 }
 
-bool is_exact_on_integers(const ConvDesc &closed) {
-    if (!maps_integers_to_integers(closed) ||
-        !std::all_of(closed.epilogue.begin(), closed.epilogue.end(),
-                     [](const EpilogueStage &stage) { return maps_integers_to_integers(stage); })) {
-        return false;
+namespace {
+
+/// Largest magnitude of an op's result if its input's is `largest_input`: every other element is at most 2
+/// (Fill::SmallIntegers), offsets of deform are whole cells. Infinite if the op makes fractions of integers.
+double largest_result(const ConvDesc &op, double largest_input) {
+    const bool pads_constant = op.pad_mode == PadMode::Constant;
+    const bool is_integral =
+        maps_integers_to_integers(op) && (!pads_constant || is_small_integer(op.pad_value)) &&
+        std::all_of(op.epilogue.begin(), op.epilogue.end(),
+                    [](const EpilogueStage &stage) { return maps_integers_to_integers(stage); });
+    if (!is_integral) {
+        return std::numeric_limits<double>::infinity();
     }
-    if (unit_roundoff(closed.acc_type) == 0) {
-        return true;
-    }
-    const bool pads_constant = closed.pad_mode == PadMode::Constant;
-    if (pads_constant && !is_small_integer(closed.pad_value)) {
-        return false;
-    }
-    // Fill::SmallIntegers: every |element| <= 2. Offsets of deform are whole cells, its mask and each scale
-    // double.
-    const double largest_input = pads_constant ? std::fmax(2, std::fabs(closed.pad_value)) : 2;
-    const double terms =
-        static_cast<double>(spatial_product(closed.kernel, closed.rank)) * closed.ci / closed.groups;
-    double largest_sum = terms * largest_input * 2 * (closed.masked ? 2 : 1);
-    for (const EpilogueStage &stage : closed.epilogue) {
+    const double input = pads_constant ? std::fmax(largest_input, std::fabs(op.pad_value)) : largest_input;
+    const double taps = static_cast<double>(spatial_product(op.kernel, op.rank));
+    const bool has_filter = op_info(op.op).has_filter;
+    double largest = taps * input * (has_filter ? 2.0 * op.ci / op.groups : 1) * (op.masked ? 2 : 1);
+    for (const EpilogueStage &stage : op.epilogue) {
         const Operand operand = epilogue_info(stage.name).operand;
-        largest_sum = operand == Operand::None                                   ? largest_sum
-                      : operand == Operand::Bias || operand == Operand::Residual ? largest_sum + 2
-                                                                                 : largest_sum * 2;
+        const bool is_added = operand == Operand::Bias || operand == Operand::Residual;
+        largest = is_added ? largest + 2 : operand == Operand::None ? largest : largest * 2;
     }
-    return largest_sum < 1 / unit_roundoff(closed.acc_type);
+    return largest;
+}
+
+} // namespace
+
+bool is_exact_on_integers(const ConvDesc &closed) {
+    if (unit_roundoff(closed.acc_type) == 0) {
+        return maps_integers_to_integers(closed);
+    }
+    if (!closed.branches.empty()) {
+        return false;
+    }
+    double largest = 2;
+    for (const ConvDesc *op : ops_of(closed)) {
+        largest = largest_result(*op, largest);
+        if (!(largest < 1 / unit_roundoff(closed.acc_type))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 CheckReport check_layers(const std::vector<Layer> &layers, const CheckOptions &options) {

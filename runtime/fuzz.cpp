@@ -1,6 +1,7 @@
 // Generator of random problems (see fuzz.h). Every choice lists its values; repeats are weights.
 #include "runtime/fuzz.h"
 
+#include "generators/composite.h"
 #include "generators/error.h"
 
 #include <algorithm>
@@ -255,6 +256,47 @@ int64_t largest_work(const ConvDesc &closed) {
     return std::max(mac_count(closed), taps);
 }
 
+/// An op to follow one of these channels: pointwise, depthwise, dense, transposed or pooling.
+ConvDesc draw_follower(Random &random, const ConvDesc &first, int channels) {
+    ConvDesc next;
+    next.rank = first.rank;
+    const Op ops[] = {Op::Conv, Op::Conv, Op::Conv, Op::Conv, Op::Deconv, Op::MaxPool, Op::AvgPool};
+    next.op = random.pick(ops);
+    const bool is_pool = op_info(next.op).is_pool;
+    const bool is_depthwise = next.op == Op::Conv && random.one_in(3);
+    next.groups = is_depthwise ? channels : 1;
+    next.co = is_depthwise ? channels : random.pick(kChannels);
+    next.pad_mode = is_pool ? PadMode::Ignore : random.one_in(6) ? PadMode::Replicate : PadMode::Zeros;
+    const int kernels[] = {1, 1, 2, 3, 3, 5};
+    for (int a = 0; a < next.rank; ++a) {
+        next.kernel[a] = random.pick(kernels);
+        next.stride[a] = random.between(1, 2);
+        next.pad_begin[a] = random.between(0, next.kernel[a] / 2);
+        next.pad_end[a] = random.between(0, next.kernel[a] / 2);
+    }
+    if (next.op == Op::Deconv) {
+        next.pad_mode = PadMode::Zeros;
+    }
+    draw_epilogue(random, next);
+    return next;
+}
+
+/// `desc` with one or two ops behind it, if that makes a chain; else `desc`.
+ConvDesc with_followers(Random &random, const ConvDesc &desc) {
+    std::vector<ConvDesc> ops = {desc};
+    for (int count = random.between(1, 2); count > 0; --count) {
+        ConvDesc so_far = ops.front();
+        so_far.then.assign(ops.begin() + 1, ops.end());
+        link_ops(so_far);
+        ops.push_back(draw_follower(random, desc, stored_channels(last_op(so_far))));
+    }
+    try {
+        return chain(ops);
+    } catch (const Error &) {
+        return desc;
+    }
+}
+
 std::optional<ConvDesc> draw_desc(Random &random) {
     ConvDesc desc;
     const int ranks[] = {1, 2, 2, 2, 3};
@@ -278,6 +320,9 @@ std::optional<ConvDesc> draw_desc(Random &random) {
     draw_store(random, desc);
     if (desc.rearrange != Rearrange::SpaceToDepth) {
         open_some_extents(random, desc);
+    }
+    if (random.one_in(4)) {
+        desc = with_followers(random, desc);
     }
     try {
         desc.validate();

@@ -1,11 +1,13 @@
 // The Kernel of a convolution (see kernel.h): packs weights and calls code with checked tensors. Before it:
 // call_check.h and object_store.h; after it: jit.cpp.
+#include "generators/composite.h"
 #include "runtime/call_check.h"
 #include "runtime/conv_kernel.h"
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <set>
 #include <utility>
 
 namespace convsmith {
@@ -117,41 +119,60 @@ public:
 
     const ConvDesc &desc() const override { return parts_.desc; }
     const PlanChoice &choice() const override { return parts_.choice; }
-    PackedFilter pack(const TensorView &filter, FilterLayout layout) const override;
+    PackedFilter pack(const NamedTensors &filters, FilterLayout layout) const override;
     void run(const NamedTensors &tensors, const PackedFilter &filter) const override;
 
 private:
+    Tensor pack_one(const ConvDesc &op, const std::string &name, const TensorView &filter,
+                    FilterLayout layout) const;
     void run_checked(const CallCheck &call, const NamedTensors &tensors, const PackedFilter &filter) const;
     std::shared_ptr<const CallCheck> check_for(const TensorView &input) const;
 
     const KernelParts parts_;
     const Packing packing_;
     const bool is_open_;
+    const bool has_filter_;
     /// The one check of a closed descriptor, the last one used of an open one (std::atomic_load and _store).
     mutable std::shared_ptr<const CallCheck> check_;
 };
 
 ConvKernel::ConvKernel(KernelParts parts)
     : parts_(std::move(parts)), packing_(parts_.choice.plan.packing(parts_.desc)),
-      is_open_(parts_.desc.is_open()) {
+      is_open_(parts_.desc.is_open()), has_filter_(reads_filter(parts_.desc)) {
     if (!is_open_)
         check_ = std::make_shared<const CallCheck>(make_call_check(parts_.desc, packing_));
 }
 
-PackedFilter ConvKernel::pack(const TensorView &filter, FilterLayout layout) const {
-    const ConvDesc &desc = parts_.desc;
-    if (!op_info(desc.op).has_filter)
-        throw Error(ErrorCode::BadArgument, "filter: op " + op_info(desc.op).name + " has none");
-    const TensorCheck source = user_filter_check(desc, layout);
+PackedFilter ConvKernel::pack(const NamedTensors &filters, FilterLayout layout) const {
+    PackedFilter result(packing_);
+    std::set<std::string> known;
+    for (const TensorSpec &spec : tensor_specs(parts_.desc, packing_)) {
+        if (spec.role != TensorRole::Filter)
+            continue;
+        known.insert(spec.name);
+        result.add(spec.name, pack_one(op_of(parts_.desc, spec), spec.name, filters.get(spec.name), layout));
+    }
+    for (const auto &[name, view] : filters) {
+        if (view.data != nullptr && known.count(name) == 0)
+            throw Error(ErrorCode::BadArgument,
+                        name + ": " + op_info(whole_op(parts_.desc)).name + " has no filter of that name");
+    }
+    return result;
+}
+
+Tensor ConvKernel::pack_one(const ConvDesc &op, const std::string &name, const TensorView &filter,
+                            FilterLayout layout) const {
+    TensorCheck source = user_filter_check(op, layout);
+    source.name = name;
     source.check(filter);
-    Tensor packed(desc.weight_type, packed_filter_shape(desc, packing_));
-    const TensorCheck target = packed_filter_check(desc, packed);
-    const auto code = parts_.store->pack_code(desc.weight_type, packing_, parts_.choice.plan.target);
+    Tensor packed(op.weight_type, packed_filter_shape(op, packing_));
+    const TensorCheck target = packed_filter_check(op, packed);
+    const auto code = parts_.store->pack_code(op.weight_type, packing_, parts_.choice.plan.target);
     halide_buffer_t from = source.buffer(filter);
     halide_buffer_t to = target.buffer(packed.view());
     std::array<void *, 2> buffers = {&from, &to};
     code->call(buffers.data());
-    return PackedFilter(std::move(packed), packing_);
+    return packed;
 }
 
 std::shared_ptr<const CallCheck> ConvKernel::check_for(const TensorView &input) const {
@@ -166,7 +187,7 @@ std::shared_ptr<const CallCheck> ConvKernel::check_for(const TensorView &input) 
 }
 
 void ConvKernel::run(const NamedTensors &tensors, const PackedFilter &filter) const {
-    if (op_info(parts_.desc.op).has_filter && filter.packing().co_block != packing_.co_block) {
+    if (has_filter_ && filter.packing().co_block != packing_.co_block) {
         throw Error(ErrorCode::BadArgument,
                     "filter: packed in blocks of " + std::to_string(filter.packing().co_block) +
                         " output channels, this kernel reads blocks of " + std::to_string(packing_.co_block));
@@ -186,7 +207,8 @@ void ConvKernel::run_checked(const CallCheck &call, const NamedTensors &tensors,
     size_t used = 0;
     for (size_t i = 0; i < count; i++) {
         const bool is_filter = call.roles[i] == TensorRole::Filter;
-        views[i] = is_filter ? &filter.tensor().view() : &tensors.get(call.tensors[i].name);
+        views[i] =
+            is_filter ? &filter.tensor(call.tensors[i].name).view() : &tensors.get(call.tensors[i].name);
         used += !is_filter && views[i]->data != nullptr ? 1 : 0;
         call.tensors[i].check(*views[i]);
         buffers[i] = call.tensors[i].buffer(*views[i]);
@@ -203,6 +225,15 @@ void ConvKernel::run_checked(const CallCheck &call, const NamedTensors &tensors,
 }
 
 } // namespace
+
+const Tensor &PackedFilter::tensor(std::string_view name) const {
+    static const Tensor none;
+    for (const auto &[known, tensor] : tensors_) {
+        if (known == name)
+            return tensor;
+    }
+    return none;
+}
 
 std::shared_ptr<const Kernel> make_conv_kernel(KernelParts parts) {
     return std::make_shared<const ConvKernel>(std::move(parts));

@@ -19,17 +19,21 @@ enum class FilterLayout {
     Ohwi, ///< [co][k...][ci / groups]: TensorFlow Lite
 };
 
-/// Weights packed for one kernel; usable with any kernel of the same plan packing, type and filter shape.
+/// Weights packed for one kernel; usable with any kernel of the same plan packing, types and filter shapes.
 /// Empty for an op without a filter.
 class PackedFilter {
 public:
     PackedFilter() = default;
-    PackedFilter(Tensor packed, Packing packing) : packed_(std::move(packed)), packing_(packing) {}
-    const Tensor &tensor() const { return packed_; }
+    explicit PackedFilter(Packing packing) : packing_(packing) {}
+
+    void add(const std::string &name, Tensor packed) { tensors_.emplace_back(name, std::move(packed)); }
+
+    /// The packed filter called `name`; an empty tensor if there is none.
+    const Tensor &tensor(std::string_view name = "filter") const;
     const Packing &packing() const { return packing_; }
 
 private:
-    Tensor packed_;
+    std::vector<std::pair<std::string, Tensor>> tensors_;
     Packing packing_;
 };
 
@@ -44,7 +48,13 @@ public:
     /// Weights in the order the kernel reads, made once per set of weights by a generated kernel. `filter` is
     /// 4-dimensional for 2D, etc. Throws Error(BadArgument) naming axis, got and want, or that the op has no
     /// filter.
-    virtual PackedFilter pack(const TensorView &filter, FilterLayout layout = FilterLayout::Oihw) const = 0;
+    PackedFilter pack(const TensorView &filter, FilterLayout layout = FilterLayout::Oihw) const {
+        return pack(NamedTensors{{"filter", filter}}, layout);
+    }
+
+    /// The same for a composite: its filters by the names of tensor_specs, "filter", "filter2", ...
+    virtual PackedFilter pack(const NamedTensors &filters,
+                              FilterLayout layout = FilterLayout::Oihw) const = 0;
 
     /// Computes the descriptor. `tensors` holds every tensor of tensor_specs(desc()) but the filter, by name:
     /// "input", "output", and what op and epilogue read or write beside them: "bias", "residual", "scale",

@@ -11,6 +11,7 @@
 // the bound on by their Lipschitz constants (epilogue_error_bound).
 #include "runtime/oracle.h"
 
+#include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "generators/signature.h"
 #include "runtime/oracle_samples.h"
@@ -22,6 +23,8 @@
 #include <cfloat>
 #include <cmath>
 #include <limits>
+#include <unordered_map>
+#include <utility>
 
 namespace convsmith {
 
@@ -137,7 +140,10 @@ struct Target {
 /// Everything about a problem that does not depend on the output element.
 class Evaluator {
 public:
-    Evaluator(const ConvDesc &desc, const OracleTensors &tensors);
+    /// `number` names the op's tensors; `source`, if there is one, gives the input instead of a tensor: the
+    /// value at batch, channel and position.
+    using Source = std::function<OracleValue(int64_t n, int channel, const Position &at)>;
+    Evaluator(const ConvDesc &desc, const OracleTensors &tensors, int number, Source source);
 
     OracleValue at(int64_t i) const {
         // Wider than the accumulator: products of f32 are exact in double.
@@ -162,8 +168,11 @@ private:
         bool takes_part = true; ///< false: ignored padding, or the overhang of ceil mode
     };
     Tap tap_of(const Position &at, int64_t tap) const;
-    double value_of(const Tap &tap, int64_t n, int channel) const;
-    double input_at(int64_t n, int channel, const Position &at) const;
+    OracleValue value_of(const Tap &tap, int64_t n, int channel) const;
+    OracleValue input_at(int64_t n, int channel, const Position &at) const;
+    const TensorView &tensor(const std::string &role) const {
+        return tensors_.get(tensor_name(role, number_));
+    }
 
     template<typename Sum>
     Total<Sum> convolve(const Target &target) const;
@@ -181,6 +190,8 @@ private:
 
     const ConvDesc &desc_;
     const OracleTensors &tensors_;
+    int number_;
+    Source source_;
     int64_t taps_ = 1;
     Spatial window_out_ = {1, 1, 1};
     Spatial stored_ = {1, 1, 1};
@@ -191,13 +202,8 @@ private:
     double largest_input_ = 0; ///< deform: bounds the error of a moved coordinate
 };
 
-Evaluator::Evaluator(const ConvDesc &desc, const OracleTensors &tensors) : desc_(desc), tensors_(tensors) {
-    for (const TensorSpec &spec : tensor_specs(desc, Packing())) {
-        if (spec.role == TensorRole::Filter)
-            expect_shape(tensors.get("filter"), "filter", filter_shape(desc));
-        else if (spec.role != TensorRole::Output && spec.role != TensorRole::Indices)
-            expect_shape(tensors.get(spec.name), spec.name, spec.shape);
-    }
+Evaluator::Evaluator(const ConvDesc &desc, const OracleTensors &tensors, int number, Source source)
+    : desc_(desc), tensors_(tensors), number_(number), source_(std::move(source)) {
     taps_ = spatial_product(desc.kernel, desc.rank);
     window_out_ = out_extents(desc);
     stored_ = stored_extents(desc);
@@ -206,6 +212,9 @@ Evaluator::Evaluator(const ConvDesc &desc, const OracleTensors &tensors) : desc_
     pad_value_ = desc.pad_mode == PadMode::Constant ? rounded_to(desc.in_type, desc.pad_value) : 0;
     if (desc.op == Op::Deform) {
         const TensorView &input = tensors.get("input");
+        if (source_) {
+            throw Error(ErrorCode::Unsupported, "oracle: deform after another op");
+        }
         for (int64_t i = 0; i < input.elements(); ++i) {
             largest_input_ = std::fmax(largest_input_, std::fabs(element(input, i)));
         }
@@ -270,22 +279,24 @@ Evaluator::Tap Evaluator::tap_of(const Position &at, int64_t tap) const {
     return result;
 }
 
-double Evaluator::input_at(int64_t n, int channel, const Position &at) const {
+OracleValue Evaluator::input_at(int64_t n, int channel, const Position &at) const {
+    if (source_) {
+        return source_(n, channel, at);
+    }
     int64_t offset = n * in_strides_.n + channel * in_strides_.c;
     for (int a = 0; a < desc_.rank; ++a) {
         offset += at[a] * in_strides_.axis[a];
     }
-    return element(tensors_.get("input"), offset);
+    return {element(tensors_.get("input"), offset), 0};
 }
 
-double Evaluator::value_of(const Tap &tap, int64_t n, int channel) const {
-    return tap.inside ? input_at(n, channel, tap.source) : pad_value_;
+OracleValue Evaluator::value_of(const Tap &tap, int64_t n, int channel) const {
+    return tap.inside ? input_at(n, channel, tap.source) : OracleValue{pad_value_, 0};
 }
 
 template<typename Sum>
 Total<Sum> Evaluator::convolve(const Target &target) const {
-    const TensorView &filter = tensors_.get("filter");
-    const TensorView &input = tensors_.get("input");
+    const TensorView &filter = tensor("filter");
     const int group_ci = desc_.ci / desc_.groups;
     const int first_ci = target.channel / (desc_.co / desc_.groups) * group_ci;
     Total<Sum> total;
@@ -295,14 +306,10 @@ Total<Sum> Evaluator::convolve(const Target &target) const {
         if (!source.inside && pad_value_ == 0) {
             continue;
         }
-        int64_t offset = target.n * in_strides_.n + first_ci * in_strides_.c;
-        for (int a = 0; a < desc_.rank; ++a) {
-            offset += source.source[a] * in_strides_.axis[a];
-        }
         for (int ci = 0; ci < group_ci; ++ci) {
-            const double x = source.inside ? element(input, offset + ci * in_strides_.c) : pad_value_;
+            const OracleValue x = value_of(source, target.n, first_ci + ci);
             const double w = element(filter, (int64_t{target.channel} * group_ci + ci) * taps_ + tap);
-            total.add(static_cast<Sum>(x) * w);
+            total.add(static_cast<Sum>(x.value) * w, std::fabs(w) * x.bound);
         }
     }
     return total;
@@ -311,7 +318,7 @@ Total<Sum> Evaluator::convolve(const Target &target) const {
 /// The scatter definition read backwards: input cell i reaches outputs i * s + k * d - p.
 template<typename Sum>
 Total<Sum> Evaluator::convolve_transposed(const Target &target) const {
-    const TensorView &filter = tensors_.get("filter");
+    const TensorView &filter = tensor("filter");
     const int group_ci = desc_.ci / desc_.groups, group_co = desc_.co / desc_.groups;
     const int group = target.channel / group_co;
     Total<Sum> total;
@@ -330,7 +337,8 @@ Total<Sum> Evaluator::convolve_transposed(const Target &target) const {
         for (int ci = group * group_ci; reaches && ci < (group + 1) * group_ci; ++ci) {
             const double w =
                 element(filter, (int64_t{ci} * group_co + target.channel % group_co) * taps_ + tap);
-            total.add(static_cast<Sum>(input_at(target.n, ci, cell)) * w);
+            const OracleValue x = input_at(target.n, ci, cell);
+            total.add(static_cast<Sum>(x.value) * w, std::fabs(w) * x.bound);
         }
     }
     return total;
@@ -351,7 +359,7 @@ void Evaluator::add_bilinear(Total<Sum> &total, const Target &target, int64_t ta
     const auto moved_by = [&](const char *name, int64_t channel, int64_t channels) {
         const int64_t at = last ? (target.n * positions + position) * channels + channel
                                 : (target.n * channels + channel) * positions + position;
-        return element(tensors_.get(name), at);
+        return element(tensor(name), at);
     };
     const int64_t all_taps = taps_ * desc_.offset_groups;
     Sum sample = 0, coordinate_error = 0;
@@ -384,7 +392,7 @@ void Evaluator::add_bilinear(Total<Sum> &total, const Target &target, int64_t ta
             exists = exists && cell[a] >= 0 && cell[a] < desc_.in[a];
         }
         if (exists) {
-            sample += share * input_at(target.n, ci, cell);
+            sample += share * input_at(target.n, ci, cell).value;
         }
     }
     const double mask = desc_.masked ? moved_by("mask", group * taps_ + tap, all_taps) : 1;
@@ -403,7 +411,7 @@ Total<Sum> Evaluator::convolve_deformed(const Target &target) const {
     for (int64_t tap = 0; tap < taps_; ++tap) {
         for (int ci = 0; ci < group_ci; ++ci) {
             const int64_t at = (int64_t{target.channel} * group_ci + ci) * taps_ + tap;
-            add_bilinear(total, target, tap, first_ci + ci, element(tensors_.get("filter"), at));
+            add_bilinear(total, target, tap, first_ci + ci, element(tensor("filter"), at));
         }
     }
     return total;
@@ -420,7 +428,8 @@ Total<Sum> Evaluator::reduce(const Target &target) const {
         return convolve_deformed<Sum>(target);
     case Op::Identity: {
         Total<Sum> total;
-        total.add(value_of(tap_of(target.at, 0), target.n, target.channel));
+        const OracleValue x = value_of(tap_of(target.at, 0), target.n, target.channel);
+        total.add(x.value, x.bound);
         return total;
     }
     default:
@@ -432,15 +441,21 @@ Total<Sum> Evaluator::reduce(const Target &target) const {
 /// Mean, maximum or norm of the taps that take part.
 OracleValue Evaluator::pool(const Target &target) const {
     long double sum = 0, magnitude = 0;
+    long double error_sum = 0; // of the inputs, as they enter mean and norm
     double largest = -std::numeric_limits<double>::infinity();
+    double largest_error = 0;
     int64_t count = 0;
     for (int64_t tap = 0; tap < taps_; ++tap) {
         const Tap source = tap_of(target.at, tap);
         if (!source.takes_part) {
             continue;
         }
-        const double x = value_of(source, target.n, target.channel);
+        const OracleValue input = value_of(source, target.n, target.channel);
+        const double x = input.value;
         ++count;
+        largest_error = std::fmax(largest_error, input.bound);
+        error_sum += desc_.op == Op::LpPool ? std::pow(static_cast<long double>(input.bound), desc_.norm)
+                                            : input.bound;
         largest = std::fmax(largest, x);
         const long double term = desc_.op == Op::LpPool
                                      ? std::pow(std::fabs(static_cast<long double>(x)), desc_.norm)
@@ -456,7 +471,7 @@ OracleValue Evaluator::pool(const Target &target) const {
             const bool is_unsigned = dtype_name(desc_.in_type)[0] == 'u';
             largest = is_unsigned ? 0 : -std::exp2(bits - 1);
         }
-        return {largest, 0};
+        return {largest, largest_error};
     }
     if (desc_.op == Op::AvgPool) {
         const long double mean = count == 0 ? 0 : sum / count;
@@ -465,14 +480,17 @@ OracleValue Evaluator::pool(const Target &target) const {
         }
         const auto value = static_cast<double>(mean);
         const double spread = count == 0 ? 0 : static_cast<double>(magnitude / count);
-        return {value,
-                gamma(static_cast<double>(taps_) + 4, u) * spread + DBL_EPSILON * std::fabs(value) + tiny};
+        return {value, gamma(static_cast<double>(taps_) + 4, u) * spread + DBL_EPSILON * std::fabs(value) +
+                           tiny +
+                           static_cast<double>(error_sum) / static_cast<double>(std::max<int64_t>(count, 1)) *
+                               (1 + u)};
     }
     // All terms have one sign, so the sum's relative error is small; the root shrinks it and adds that of
     // pow.
     const auto value = static_cast<double>(std::pow(sum, 1.0L / desc_.norm));
     const double relative = gamma(static_cast<double>(taps_) + 2 * desc_.norm + 16, u);
-    return {value, relative * value + std::pow(tiny, 1.0 / desc_.norm)};
+    const auto carried = static_cast<double>(std::pow(error_sum, 1.0L / desc_.norm)); // Minkowski
+    return {value, relative * (value + carried) + carried + std::pow(tiny, 1.0 / desc_.norm)};
 }
 
 int64_t Evaluator::index_at(int64_t i) const {
@@ -484,7 +502,7 @@ int64_t Evaluator::index_at(int64_t i) const {
         if (!source.inside) {
             continue;
         }
-        const double x = input_at(target.n, target.channel, source.source);
+        const double x = input_at(target.n, target.channel, source.source).value;
         if (best >= 0 && !(x > largest)) {
             continue;
         }
@@ -509,7 +527,7 @@ double Evaluator::operand_at(Operand operand, const Target &target) const {
     const int64_t at = info.shape == OperandShape::PerChannel        ? target.channel
                        : info.shape == OperandShape::PerImageChannel ? target.n * desc_.co + target.channel
                                                                      : target.flat;
-    return element(tensors_.get(info.name), at);
+    return element(tensor(info.name), at);
 }
 
 template<typename Sum>
@@ -536,7 +554,7 @@ OracleValue Evaluator::at_with(int64_t i, double oracle_roundoff) const {
             (gamma(terms, u) + gamma(terms, oracle_roundoff)) * static_cast<double>(total.magnitude) +
             DBL_EPSILON / 2 * std::fabs(result.value) + terms * smallest_normal(desc_.acc_type) +
             static_cast<double>(total.term_errors) * (1 + gamma(terms, u));
-        if (desc_.op == Op::Identity && total.terms == 0) {
+        if (desc_.op == Op::Identity && total.terms == 0 && !source_) {
             result.bound = 0; // a copy
         }
     }
@@ -556,6 +574,150 @@ OracleValue Evaluator::at_with(int64_t i, double oracle_roundoff) const {
     return result;
 }
 
+/// A descriptor with all its ops: each op's values are computed on demand and kept.
+class WholeEvaluator {
+public:
+    WholeEvaluator(const ConvDesc &desc, const OracleTensors &tensors);
+
+    OracleValue at(int64_t i) const { return last_(i); }
+    int64_t index_at(int64_t i) const { return first_->index_at(i); }
+
+private:
+    using FlatValue = std::function<OracleValue(int64_t i)>; ///< at a flat index of stored_shape
+
+    /// The last value of `first` and what follows it; `source` null: the call's input.
+    FlatValue add_chain(const ConvDesc &first, const std::vector<ConvDesc> &then,
+                        const Evaluator::Source &source);
+    FlatValue add_op(const ConvDesc &op, const Evaluator::Source &source);
+    FlatValue concat(const ConvDesc &desc);
+    FlatValue excite(const ConvDesc &desc);
+
+    const OracleTensors &tensors_;
+    int ops_ = 0;
+    std::shared_ptr<const Evaluator> first_;
+    FlatValue last_;
+};
+
+/// Values by position of an op whose values are known by flat index.
+Evaluator::Source by_position(const ConvDesc &op, std::function<OracleValue(int64_t)> flat) {
+    const Strides strides = strides_of(op.out_layout, op.rank, stored_channels(op), stored_extents(op));
+    return [strides, rank = op.rank, flat = std::move(flat)](int64_t n, int channel, const Position &at) {
+        int64_t i = n * strides.n + channel * strides.c;
+        for (int a = 0; a < rank; ++a) {
+            i += at[a] * strides.axis[a];
+        }
+        return flat(i);
+    };
+}
+
+WholeEvaluator::WholeEvaluator(const ConvDesc &desc, const OracleTensors &tensors) : tensors_(tensors) {
+    for (const TensorSpec &spec : tensor_specs(desc, Packing())) {
+        if (spec.role == TensorRole::Filter)
+            expect_shape(tensors.get(spec.name), spec.name, filter_shape(op_of(desc, spec)));
+        else if (spec.role != TensorRole::Output && spec.role != TensorRole::Indices)
+            expect_shape(tensors.get(spec.name), spec.name, spec.shape);
+    }
+    last_ = desc.op == Op::Concat   ? concat(desc)
+            : desc.op == Op::Excite ? excite(desc)
+                                    : add_chain(desc, desc.then, nullptr);
+}
+
+WholeEvaluator::FlatValue WholeEvaluator::add_op(const ConvDesc &op, const Evaluator::Source &source) {
+    const auto evaluator = std::make_shared<const Evaluator>(op, tensors_, ops_++, source);
+    if (first_ == nullptr) {
+        first_ = evaluator;
+    }
+    return [evaluator](int64_t i) { return evaluator->at(i); };
+}
+
+/// Each value is read by many later ones.
+std::function<OracleValue(int64_t)> remembered(std::function<OracleValue(int64_t)> value) {
+    const auto known = std::make_shared<std::unordered_map<int64_t, OracleValue>>();
+    return [known, value = std::move(value)](int64_t i) {
+        const auto found = known->find(i);
+        return found != known->end() ? found->second : known->emplace(i, value(i)).first->second;
+    };
+}
+
+WholeEvaluator::FlatValue WholeEvaluator::add_chain(const ConvDesc &first, const std::vector<ConvDesc> &then,
+                                                    const Evaluator::Source &source) {
+    FlatValue value = add_op(first, source);
+    const ConvDesc *previous = &first;
+    for (const ConvDesc &next : then) {
+        value = add_op(next, by_position(*previous, remembered(value)));
+        previous = &next;
+    }
+    return value;
+}
+
+/// Channel and the rest of a flat index of `op`'s result.
+struct ChannelSplit {
+    int channel;
+    int64_t n;
+    Position at;
+};
+
+ChannelSplit split_index(const ConvDesc &op, int64_t i) {
+    const Spatial extents = stored_extents(op);
+    const Strides strides = strides_of(op.out_layout, op.rank, stored_channels(op), extents);
+    ChannelSplit split = {static_cast<int>(i / strides.c % stored_channels(op)), i / strides.n, {}};
+    for (int a = 0; a < op.rank; ++a) {
+        split.at[a] = i / strides.axis[a] % extents[a];
+    }
+    return split;
+}
+
+WholeEvaluator::FlatValue WholeEvaluator::concat(const ConvDesc &desc) {
+    std::vector<std::pair<int, Evaluator::Source>> branches; // first channel behind it
+    int end = 0;
+    for (const ConvDesc &branch : desc.branches) {
+        end += stored_channels(last_op(branch));
+        branches.emplace_back(end, by_position(last_op(branch), add_chain(branch, branch.then, nullptr)));
+    }
+    return [branches, &desc](int64_t i) {
+        ChannelSplit split = split_index(desc, i);
+        int begin = 0;
+        for (const auto &[branch_end, value] : branches) {
+            if (split.channel < branch_end) {
+                return value(split.n, split.channel - begin, split.at);
+            }
+            begin = branch_end;
+        }
+        throw Error(ErrorCode::Internal, "oracle: channel beyond the last branch");
+    };
+}
+
+WholeEvaluator::FlatValue WholeEvaluator::excite(const ConvDesc &desc) {
+    const ConvDesc &branch = desc.branches.at(0);
+    const Evaluator::Source scale =
+        by_position(last_op(branch), remembered(add_chain(branch, branch.then, nullptr)));
+    const Strides strides = strides_of(desc.in_layout, desc.rank, desc.ci, desc.in);
+    const TensorView &input = tensors_.get("input");
+    const auto excited = [scale, strides, &desc, &input](int64_t n, int channel, const Position &at) {
+        int64_t offset = n * strides.n + channel * strides.c;
+        for (int a = 0; a < desc.rank; ++a) {
+            offset += at[a] * strides.axis[a];
+        }
+        const double x = element(input, offset);
+        const OracleValue factor = scale(n, channel, {});
+        const double u = unit_roundoff(desc.acc_type) + DBL_EPSILON / 2;
+        OracleValue result = {x * factor.value, std::fabs(x) * factor.bound};
+        result.bound += u * (std::fabs(result.value) + result.bound) + smallest_normal(desc.acc_type);
+        for (const EpilogueStage &stage : desc.epilogue) {
+            result.bound = epilogue_error_bound(stage, result.value, 0, result.bound, u);
+            result.value = epilogue_reference(stage, result.value, 0);
+        }
+        return result;
+    };
+    if (desc.then.empty()) {
+        return [excited, &desc](int64_t i) {
+            const ChannelSplit split = split_index(desc, i);
+            return excited(split.n, split.channel, split.at);
+        };
+    }
+    return add_chain(desc.then.front(), {desc.then.begin() + 1, desc.then.end()}, excited);
+}
+
 std::string index_text(const std::vector<int64_t> &shape, int64_t i) {
     std::string text;
     for (size_t d = shape.size(); d-- > 0;) {
@@ -570,7 +732,7 @@ std::string index_text(const std::vector<int64_t> &shape, int64_t i) {
 class WrittenPart {
 public:
     explicit WrittenPart(const ConvDesc &desc)
-        : shape_(output_shape(desc)), written_(written_shape(desc)), begin_(desc.co_begin),
+        : shape_(output_shape(desc)), written_(written_shape(desc)), begin_(last_op(desc).co_begin),
           axis_(desc.out_layout == Layout::ChannelsLast ? shape_.size() - 1 : 1) {}
 
     int64_t index(int64_t i) const {
@@ -603,11 +765,11 @@ bool is_untouched(const TensorView &output, int64_t i) {
 } // namespace
 
 OracleValue oracle_at(const ConvDesc &desc, const OracleTensors &tensors, int64_t i) {
-    return Evaluator(desc, tensors).at(i);
+    return WholeEvaluator(desc, tensors).at(i);
 }
 
 int64_t oracle_index_at(const ConvDesc &desc, const OracleTensors &tensors, int64_t i) {
-    return Evaluator(desc, tensors).index_at(i);
+    return WholeEvaluator(desc, tensors).index_at(i);
 }
 
 Judgement judge(const ConvDesc &desc, const OracleTensors &tensors, const TensorView &output,
@@ -617,7 +779,7 @@ Judgement judge(const ConvDesc &desc, const OracleTensors &tensors, const Tensor
     if (desc.indices != Indices::None) {
         expect_shape(indices, "indices", written_shape(desc));
     }
-    const Evaluator oracle(desc, tensors);
+    const WholeEvaluator oracle(desc, tensors);
     const WrittenPart written(desc);
     Judgement judgement;
     const auto fail = [&](const std::string &what) {
@@ -701,9 +863,14 @@ OracleTensors Problem::view() const {
 
 NamedTensors Problem::call(const TensorView &output) const {
     NamedTensors views = view();
-    views["filter"] = TensorView();
-    views["output"] = output;
-    return views;
+    NamedTensors call;
+    for (const auto &[name, view] : views) {
+        if (!is_filter_name(name)) {
+            call[name] = view;
+        }
+    }
+    call["output"] = output;
+    return call;
 }
 
 Problem make_problem(const ConvDesc &closed, Fill kind, uint64_t seed) {
@@ -720,7 +887,7 @@ Problem make_problem(const ConvDesc &closed, Fill kind, uint64_t seed) {
             continue;
         }
         const bool is_filter = spec.role == TensorRole::Filter;
-        Tensor tensor(spec.dtype, is_filter ? filter_shape(closed) : spec.shape);
+        Tensor tensor(spec.dtype, is_filter ? filter_shape(op_of(closed, spec)) : spec.shape);
         fill(tensor, kind, seeds.next());
         if (spec.role == TensorRole::Offset && kind == Fill::Uniform) {
             for (int64_t i = 0; i < tensor.elements(); ++i) {

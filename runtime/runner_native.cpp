@@ -38,10 +38,10 @@ Tensor copy_of(const TensorView &view) {
 RunResult call(const Kernel &kernel, const Problem &problem, Flush flush) {
     std::map<std::string, GuardedInput> inputs;
     NamedTensors tensors;
+    NamedTensors filters;
     for (const auto &[name, tensor] : problem.tensors) {
         const auto [at, is_new] = inputs.try_emplace(name, tensor, flush);
-        if (name != "filter")
-            tensors[name] = at->second.view();
+        (is_filter_name(name) ? filters : tensors)[name] = at->second.view();
     }
     const GuardedTensor output(problem.desc.out_type, output_shape(problem.desc), flush);
     tensors["output"] = output.view();
@@ -50,8 +50,7 @@ RunResult call(const Kernel &kernel, const Problem &problem, Flush flush) {
         indices.emplace(DType::I64, written_shape(problem.desc), flush);
         tensors["indices"] = indices->view();
     }
-    const auto filter = inputs.find("filter");
-    kernel.run(tensors, filter == inputs.end() ? PackedFilter() : kernel.pack(filter->second.view()));
+    kernel.run(tensors, kernel.pack(filters));
 
     RunResult result;
     result.output = copy_of(output.view());

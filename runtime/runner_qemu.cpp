@@ -54,9 +54,6 @@ void append(std::string &bytes, const Record &record) {
 std::string call_bytes(const RunJob &job, int kernel) {
     const ConvDesc &desc = job.problem->desc;
     const Packing packing = job.choice.plan.packing(job.kernel_desc);
-    Tensor packed;
-    if (op_info(desc.op).has_filter)
-        packed = library::pack_reference(desc, packing, (*job.problem)["filter"]);
     std::string bytes;
     const std::vector<TensorSpec> specs = tensor_specs(desc, packing);
     append(bytes, CallRecord{kernel, static_cast<int32_t>(specs.size())});
@@ -80,7 +77,11 @@ std::string call_bytes(const RunJob &job, int kernel) {
         append(bytes, record);
         if (record.is_output != 0)
             continue;
-        const Tensor &source = spec.role == TensorRole::Filter ? packed : (*job.problem)[spec.name];
+        const Tensor &plain = (*job.problem)[spec.name];
+        Tensor packed;
+        if (spec.role == TensorRole::Filter)
+            packed = library::pack_reference(op_of(desc, spec), packing, plain);
+        const Tensor &source = spec.role == TensorRole::Filter ? packed : plain;
         CONVSMITH_CHECK(source.bytes() == record.bytes);
         bytes.append(source.as<char>(), source.bytes());
     }

@@ -2,10 +2,12 @@
 #include "schedules/lower.h"
 
 #include "generators/algorithms.h"
+#include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 #include "generators/halide_compat.h"
 #include "generators/pack_filter.h"
+#include "schedules/generic/composite.h"
 #include "schedules/generic/window.h"
 #include "schedules/x86_avx2/direct.h"
 
@@ -53,8 +55,7 @@ void constrain_dense(OutputImageParam buffer, const std::vector<int> &extents,
 }
 
 /// Extents {channels, p..., n} at `spatial`, which are outermost first; 0 where open.
-std::vector<int> positional_extents(const ConvPipeline &conv, int channels, const Spatial &spatial) {
-    const ConvDesc &d = conv.desc;
+std::vector<int> positional_extents(const ConvDesc &d, int channels, const Spatial &spatial) {
     std::vector<int> extents = {channels};
     if (flattens_positions(d)) {
         extents.push_back(static_cast<int>(spatial_product(spatial, d.rank)));
@@ -87,27 +88,20 @@ void constrain_filter(ConvPipeline &conv) {
     conv.filter.set_host_alignment(static_cast<int>(kTensorAlignment));
 }
 
-void constrain_buffers(ConvPipeline &conv) {
+/// What an op reads beside its input.
+void constrain_op(ConvPipeline &conv) {
     const ConvDesc &d = conv.desc;
-    std::vector<int> in = {d.ci};
-    for (int a = d.rank - 1; a >= 0; a--)
-        in.push_back(d.in[a]);
-    in.push_back(d.n);
-    constrain_dense(conv.input, in, memory_order(d.in_layout, d.rank));
     if (conv.filter.defined())
         constrain_filter(conv);
-
-    const int stored = stored_channels(d);
-    const std::vector<int> out = positional_extents(conv, stored, stored_extents(d));
     const auto moved = [&](Halide::ImageParam &tensor, const std::vector<int64_t> &shape) {
         const auto channels = static_cast<int>(d.in_layout == Layout::ChannelsLast ? shape.back() : shape[1]);
-        constrain_positional(tensor, d.in_layout, positional_extents(conv, channels, out_extents(d)),
-                             channels);
+        constrain_positional(tensor, d.in_layout, positional_extents(d, channels, out_extents(d)), channels);
     };
     if (conv.offset.defined())
         moved(conv.offset, offset_shape(d));
     if (conv.mask.defined())
         moved(conv.mask, mask_shape(d));
+    const int stored = stored_channels(d);
     for (auto &[operand, tensor] : conv.operands) {
         switch (operand_info(operand).shape) {
         case OperandShape::PerChannel:
@@ -117,28 +111,44 @@ void constrain_buffers(ConvPipeline &conv) {
             constrain_dense(tensor, {d.co, d.n}, {0, 1});
             break;
         case OperandShape::Full:
-            constrain_positional(tensor, d.out_layout, out, stored);
+            constrain_positional(tensor, d.out_layout, positional_extents(d, stored, stored_extents(d)),
+                                 stored);
             break;
         }
     }
-    constrain_positional(conv.output.output_buffers()[0], d.out_layout, out,
-                         d.co_total != 0 ? d.co_total : stored);
+}
+
+void constrain_buffers(ConvPipeline &conv) {
+    const ConvDesc &d = conv.desc;
+    std::vector<int> in = {d.ci};
+    for (int a = d.rank - 1; a >= 0; a--)
+        in.push_back(d.in[a]);
+    in.push_back(d.n);
+    constrain_dense(conv.input, in, memory_order(d.in_layout, d.rank));
+    constrain_op(conv);
+    for (ConvPipeline &part : conv.parts)
+        constrain_op(part);
+
+    const ConvDesc &last = last_op(d);
+    const int stored = stored_channels(last);
+    const std::vector<int> out = positional_extents(last, stored, stored_extents(last));
+    constrain_positional(conv.output.output_buffers()[0], last.out_layout, out,
+                         last.co_total != 0 ? last.co_total : stored);
     if (d.indices != Indices::None) // Halide gives it the extents of the first
         constrain_strides(conv.output.output_buffers()[1], out,
                           memory_order(d.out_layout, static_cast<int>(out.size()) - 2));
 }
 
+using Algorithm = ConvPipeline (*)(const ConvDesc &, const Packing &, const OpInput &);
+
 /// Where an algorithm and a schedule of it meet.
-LoweredPipeline scheduled(ConvPipeline (*algorithm)(const ConvDesc &, const Packing &),
-                          void (*schedule)(ConvPipeline &, const Plan &), const ConvDesc &desc,
-                          const Plan &plan) {
-    ConvPipeline conv = algorithm(desc, plan.packing(desc));
+LoweredPipeline scheduled(Algorithm algorithm, void (*schedule)(ConvPipeline &, const Plan &),
+                          const ConvDesc &desc, const Plan &plan) {
+    ConvPipeline conv = algorithm(desc, plan.packing(desc), OpInput());
     constrain_buffers(conv);
     schedule(conv, plan);
     return {Halide::Pipeline(conv.output), conv.arguments()};
 }
-
-using Algorithm = ConvPipeline (*)(const ConvDesc &, const Packing &);
 
 Algorithm algorithm_of(const Plan &plan) {
 #define CONVSMITH_VARIANT(name_, ...)                                                                        \

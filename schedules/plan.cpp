@@ -1,6 +1,7 @@
 // The planner and the schedule table (plan.h), built from schedules.inc and each schedule's planning side.
 #include "schedules/plan.h"
 
+#include "generators/composite.h"
 #include "generators/error.h"
 #include "generators/variant.h"
 #include "schedules/schedule.h"
@@ -130,9 +131,9 @@ PlanChoice make_plan(const ConvDesc &desc, const Target &target, const PlanReque
     std::vector<std::string> variants;
     for (const VariantInfo &variant : variant_table()) {
         const bool is_asked_for = variant.name == request.variant;
-        if (request.variant.empty() ? variant.op != desc.op : !is_asked_for)
+        if (request.variant.empty() ? variant.op != whole_op(desc) : !is_asked_for)
             continue;
-        if (variant.op == desc.op && variant.accepts(desc))
+        if (variant.op == whole_op(desc) && variant.accepts(desc))
             variants.push_back(variant.name);
         else
             choice.rejected.push_back({variant.name, "takes " + variant.condition});

@@ -10,7 +10,7 @@ preset=${1:-}
 case $preset in
 asan)
     # Everything that parses, owns memory, or checks arguments.
-    tests=(desc_test key_test shape_test signature_test epilogue_test oracle_test frontend_test kernel_cache_test jit_test
+    tests=(desc_test composite_test key_test shape_test signature_test epilogue_test oracle_test frontend_test kernel_cache_test jit_test
            library_test bench_test)
     ;;
 tsan)

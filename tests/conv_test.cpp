@@ -80,6 +80,14 @@ INSTANTIATE_TEST_SUITE_P(DirectConv, EdgeShape, testing::ValuesIn(read_keys("con
 
 INSTANTIATE_TEST_SUITE_P(Variants, EdgeShape, testing::ValuesIn(read_keys("variant_shapes.txt")), key_of);
 
+class Composite : public testing::TestWithParam<std::string> {};
+
+TEST_P(Composite, MatchesOracle) {
+    expect_all_pass(check_layers({layer_of(ConvDesc::parse(GetParam()))}, check_options("")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, Composite, testing::ValuesIn(read_keys("composite_shapes.txt")), key_of);
+
 class NetworkShape : public testing::TestWithParam<std::string> {};
 
 TEST_P(NetworkShape, DefaultPlanMatchesOracle) {
@@ -91,6 +99,7 @@ INSTANTIATE_TEST_SUITE_P(DirectConv, NetworkShape, testing::ValuesIn(read_keys("
 
 TEST(DirectConv, ShapeTablesAreFound) {
     EXPECT_GT(read_keys("conv_shapes.txt").size(), 60u);
+    EXPECT_GT(read_keys("composite_shapes.txt").size(), 20u);
     EXPECT_GT(read_keys("variant_shapes.txt").size(), 60u);
     EXPECT_GT(read_keys("network_shapes.txt").size(), 25u);
 }
@@ -126,7 +135,9 @@ TEST_P(Threads, OneTwoAndEightGiveTheSameBits) {
 constexpr const char *kThreadedKeys[] = {
     "conv_ci16_i31x29_co48_k3_p1_bias_relu", "conv_n2_ci17_i13x13_co33_k3_s2_p1_nchw_residual",
     "conv_ci32_i28x28_co32_k3_p1_g32_bias",  "conv_ci64_i20x20_co64_k1_bias",
-    "conv_ci8_i200_co16_k5_p2_bias_tanh",    "conv_ci4_i6x9x9_co8_k3_p1_f64",
+    "conv_ci8_i200_co16_k5_p2_bias_tanh",    "conv_ci8_i40x9_co8_k3_p1_g8_bias_then_conv_co16_k1_relu",
+    "maxpool_ci20_i30x31_k3_s2_p1",          "deconv_ci6_i15x14_co10_k3_s2_p1_bias",
+    "deform_ci4_i16x15_co8_k3_p1_mask",      "conv_ci4_i6x9x9_co8_k3_p1_f64",
 };
 INSTANTIATE_TEST_SUITE_P(DirectConv, Threads,
                          testing::ValuesIn(std::vector<std::string>(std::begin(kThreadedKeys),

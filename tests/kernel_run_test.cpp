@@ -133,13 +133,15 @@ TEST(KernelRun, WrongFiltersAreNamed) {
     const Packing packing = kernel->pack(problem["filter"].view()).packing();
     Packing other = packing;
     other.co_block *= 2;
-    const PackedFilter blocks(Tensor(DType::F32, packed_filter_shape(desc, other)), other);
+    PackedFilter blocks(other);
+    blocks.add("filter", Tensor(DType::F32, packed_filter_shape(desc, other)));
     EXPECT_EQ(error_of([&] {
                   kernel->run(tensors_of(problem, output), blocks);
               }).find("filter: packed in blocks of"),
               0u);
     const ConvDesc five = ConvDesc::parse("conv_ci5_i4x4_co4_k3x2");
-    const PackedFilter channels(Tensor(DType::F32, packed_filter_shape(five, packing)), packing);
+    PackedFilter channels(packing);
+    channels.add("filter", Tensor(DType::F32, packed_filter_shape(five, packing)));
     EXPECT_EQ(error_of([&] {
                   kernel->run(tensors_of(problem, output), channels);
               }).find("filter: axis 3 (ci) is 5"),

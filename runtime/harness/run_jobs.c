@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define MAX_TENSORS 12
+#define MAX_TENSORS 64
 #define MAX_DIMS 8
 #define PAGE 65536 /* a multiple of every page size in use */
 #define FILTER_ALIGNMENT 64

@@ -2,6 +2,7 @@
 // shows before any work.
 #include "runtime/library/model.h"
 
+#include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 
@@ -193,6 +194,10 @@ Model plan_library(const std::vector<Layer> &layers, const LibraryOptions &optio
     std::map<std::string, size_t> kernel_of_key;
     for (const Layer &layer : layers) {
         layer.desc.validate();
+        if (is_composite(layer.desc))
+            throw Error(ErrorCode::Unsupported,
+                        fmt::format("layer {}: libraries cannot hold composites yet: {}", layer.name,
+                                    layer.desc.key()));
         LayerEntry entry;
         entry.name = layer.name;
         entry.id = pool.unique(layer.name);
