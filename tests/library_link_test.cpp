@@ -211,6 +211,16 @@ TEST_F(LibraryLink, FindPackageSaysWhichPlatformsThereAre) {
     EXPECT_NE(result.output.find("x86-64-linux and arm-64-linux"), std::string::npos) << result.output;
 }
 
+TEST(HalideCMake, PairsOfOutputsAreRefusedWithTheReason) {
+    const TempDir dir;
+    const ProcessResult result =
+        run_process({CONVSMITH_BINARY_DIR "/bin/convsmith_generator", "-g", "convsmith", "-o", dir.string(),
+                     "-f", "pool", "target=host", "desc=maxpool_ci8_i6x6_k2_s2_indices"});
+    EXPECT_FALSE(result.ok());
+    EXPECT_NE(result.text().find("convsmith: desc: Halide's generators make no pair"), std::string::npos)
+        << result.text();
+}
+
 TEST(HalideCMake, InstalledAdaptorServesAddHalideLibrary) {
     const TempDir prefix;
     output_of({"cmake", "--install", CONVSMITH_BINARY_DIR, "--component", "convsmith_generator", "--prefix",
