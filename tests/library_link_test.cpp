@@ -211,6 +211,18 @@ TEST_F(LibraryLink, FindPackageSaysWhichPlatformsThereAre) {
     EXPECT_NE(result.output.find("x86-64-linux and arm-64-linux"), std::string::npos) << result.output;
 }
 
+TEST(Subdirectory, SourcesAndGeneratedHeadersAreFoundBelowAnotherProject) {
+    // The whole build takes minutes: one source is compiled, and the rule of the generated header is read.
+    const TempDir build;
+    output_of({"cmake", "-G", "Ninja", "-S", CONVSMITH_SOURCE_DIR "/tests/projects/subdirectory", "-B",
+               build.string(), "-DCONVSMITH=" CONVSMITH_SOURCE_DIR,
+               "-DMAIN=" CONVSMITH_SOURCE_DIR "/tests/projects/find_package/main.c"});
+    output_of({"ninja", "-C", build.string(), "convsmith/generators/CMakeFiles/convsmith_desc.dir/op.cpp.o"});
+    const std::string rules = read_text(build.path() / "build.ninja");
+    EXPECT_NE(rules.find("-DROOT=" CONVSMITH_SOURCE_DIR " "), std::string::npos);
+    EXPECT_EQ(rules.find("_test.cpp.o:"), std::string::npos) << "tests are for convsmith's own build";
+}
+
 TEST(HalideCMake, PairsOfOutputsAreRefusedWithTheReason) {
     const TempDir dir;
     const ProcessResult result =
