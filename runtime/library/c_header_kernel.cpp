@@ -330,12 +330,12 @@ std::string alias_layer(const Model &model, const LayerEntry &layer) {
                            {"id", layer.id},
                            {"kernel", kernel.id},
                            {"type", c_type(kernel.desc.weight_type)}};
-    const std::string call = fill_in(R"(typedef @name@_@kernel@_args @name@_@id@_args;
+    std::string call = fill_in(R"(typedef @name@_@kernel@_args @name@_@id@_args;
 
 static inline int @name@_@id@(const @name@_@id@_args *args) { return @name@_@kernel@(args); }
 
 )",
-                                     blanks);
+                               blanks);
     if (!op_info(kernel.desc.op).has_filter)
         return call;
     return call + fill_in(R"(static inline int @name@_@id@_pack(const @type@ *filter, @type@ *packed) {
