@@ -62,7 +62,10 @@ void print_row(const char *label, const std::string &text) {
 
 void print_problem(const ConvDesc &desc) {
     print_row("input", tensor_text(desc.in_type, input_shape(desc), layout_name(desc.in_layout, desc.rank)));
-    print_row("filter", tensor_text(desc.weight_type, filter_shape(desc), "co, ci/groups, kernel:"));
+    if (op_info(desc.op).has_filter)
+        print_row("filter",
+                  tensor_text(desc.weight_type, filter_shape(desc),
+                              desc.op == Op::Deconv ? "ci, co/groups, kernel:" : "co, ci/groups, kernel:"));
     print_row("parameters", std::to_string(parameter_count(desc)));
     if (desc.is_open()) {
         print_row("output", "sizes are known at the call");

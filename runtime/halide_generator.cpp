@@ -70,6 +70,10 @@ public:
     void configure() {
         try {
             const ConvDesc parsed = ConvDesc::parse(desc.value());
+            if (parsed.indices != Indices::None)
+                throw Error(ErrorCode::Unsupported,
+                            "desc: Halide's generators make no pair of output buffers, "
+                            "want a key without indices (convsmith build takes it)");
             PlanRequest request;
             request.variant = variant.value();
             request.schedule = schedule_name.value();

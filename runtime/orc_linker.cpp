@@ -96,6 +96,7 @@ public:
                 const std::function<std::string()> &runtime_object);
     void unlink(llvm::orc::JITDylib &dylib);
     void set_threads(int threads);
+    void *runtime_function(const std::string &name);
 
 private:
     void load_runtime(const std::string &object);
@@ -186,6 +187,13 @@ void Linker::set_threads(int threads) {
     set_num_threads_(threads_ > 0 ? threads_ : available_cores());
 }
 
+void *Linker::runtime_function(const std::string &name) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!runtime_)
+        throw Error(ErrorCode::Internal, name + ": the Halide runtime is not linked before the first kernel");
+    return lookup<void *>(*runtime_, name);
+}
+
 class OrcKernel : public LinkedKernel {
 public:
     explicit OrcKernel(const Linker::Linked &linked) : dylib_(linked.dylib) { entry_ = linked.entry; }
@@ -239,6 +247,10 @@ void LinkedKernel::call(void **buffers) const {
 std::shared_ptr<const LinkedKernel> link_kernel(const std::string &object, const std::string &symbol,
                                                 const std::function<std::string()> &runtime_object) {
     return std::make_shared<const OrcKernel>(Linker::instance().link(object, symbol, runtime_object));
+}
+
+void *runtime_function(const std::string &name) {
+    return Linker::instance().runtime_function(name);
 }
 
 void set_num_threads(int threads) {

@@ -39,4 +39,8 @@ protected:
 std::shared_ptr<const LinkedKernel> link_kernel(const std::string &object, const std::string &symbol,
                                                 const std::function<std::string()> &runtime_object);
 
+/// A function of the process's Halide runtime, e.g. "halide_set_custom_malloc". Throws Error(Compile) if it
+/// has none of that name, Error(Internal) before a kernel has been linked.
+void *runtime_function(const std::string &name);
+
 } // namespace convsmith

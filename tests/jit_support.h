@@ -19,7 +19,7 @@ namespace convsmith {
 
 using Clock = std::chrono::steady_clock;
 
-/// Small problems that several tests use: the second has every tensor a call can have.
+/// Small problems that several tests use.
 inline constexpr const char *kTinyKey = "conv_ci3_i5x6_co4_k3x3_p1_bias_relu";
 inline constexpr const char *kResidualKey = "conv_ci8_i6x7_co8_k3x3_p1_bias_residual";
 

@@ -2,9 +2,12 @@
 // resolved, cheap, re-entrant, the same bits for any number of threads. Seeds are in each test.
 #include "tests/jit_support.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -98,19 +101,121 @@ TEST(KernelRun, EveryBadTensorIsNamed) {
     kernel->run(tensors_of(problem, output), filter);
 }
 
+/// Descriptors that together have every tensor a call can have.
+const char *const kAllTensorKeys[] = {
+    "conv_n2_ci4_i5x6_co8_k3_p1_bias_gate_residual_prelu_channel_scale",
+    "deform_n2_ci4_i5x6_co8_k3_p1_og2_mask",
+    "maxpool_n2_ci3_i6x5_k2_s2_ceil_indices_nchw",
+};
+
+/// A call with memory for everything: inputs of a problem, an output, indices.
+struct WholeCall {
+    explicit WholeCall(const ConvDesc &desc)
+        : problem(make_problem(desc, Fill::SmallIntegers, 9)), output(desc.out_type, output_shape(desc)),
+          indices(DType::I64, written_shape(desc)) {}
+
+    NamedTensors tensors() const {
+        NamedTensors tensors = problem.call(output.view());
+        if (problem.desc.indices != Indices::None)
+            tensors["indices"] = indices.view();
+        return tensors;
+    }
+
+    Problem problem;
+    Tensor output, indices;
+};
+
+TEST(KernelRun, EveryTensorOfEveryOpIsNamedWhenItIsMissingOrMisshaped) {
+    Jit jit(no_disk());
+    std::set<std::string> seen;
+    for (const char *key : kAllTensorKeys) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        const auto kernel = jit.kernel(desc);
+        const WholeCall call(desc);
+        const PackedFilter filter =
+            op_info(desc.op).has_filter ? kernel->pack(call.problem["filter"].view()) : PackedFilter();
+        for (const TensorSpec &spec : tensor_specs(desc, Packing())) {
+            if (spec.role == TensorRole::Filter)
+                continue; // WrongFiltersAreNamed
+            seen.insert(spec.name);
+            const auto message = [&](const std::function<void(TensorView &)> &change) {
+                NamedTensors tensors = call.tensors();
+                change(tensors[spec.name]);
+                return error_of([&] { kernel->run(tensors, filter); });
+            };
+            const std::string wanted = dtype_name(spec.dtype) + " " + shape_text(spec.shape);
+            EXPECT_EQ(message([](auto &t) { t = {}; }), spec.name + ": has no data, want " + wanted);
+            EXPECT_EQ(message([](auto &t) { t.dtype = DType::U16; }),
+                      spec.name + ": type is u16, want " + dtype_name(spec.dtype));
+            EXPECT_EQ(message([](auto &t) { t.rank++; }),
+                      fmt::format("{}: has {} dimensions, want {}: {}", spec.name, spec.shape.size() + 1,
+                                  spec.shape.size(), wanted));
+            for (size_t axis = 0; axis < spec.shape.size(); axis++)
+                EXPECT_EQ(message([&](auto &t) {
+                              t.shape[axis]++;
+                          }).find(fmt::format("{}: axis {} (", spec.name, axis)),
+                          0u)
+                    << key;
+        }
+        kernel->run(call.tensors(), filter);
+    }
+    EXPECT_EQ(seen, (std::set<std::string>{"input", "offset", "mask", "bias", "residual", "scale", "gate",
+                                           "slope", "output", "indices"}));
+}
+
+TEST(KernelRun, WhatIsWrittenOverlapsNothingElse) {
+    Jit jit(no_disk());
+    for (const char *key : kAllTensorKeys) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        const auto kernel = jit.kernel(desc);
+        const WholeCall call(desc);
+        const PackedFilter filter =
+            op_info(desc.op).has_filter ? kernel->pack(call.problem["filter"].view()) : PackedFilter();
+        for (const TensorSpec &spec : tensor_specs(desc, Packing())) {
+            if (spec.role == TensorRole::Filter || spec.role == TensorRole::Output)
+                continue;
+            const bool is_written = spec.role == TensorRole::Indices;
+            const std::string output_overlaps =
+                is_written ? "indices: overlaps output" : "output: overlaps " + spec.name;
+            NamedTensors tensors = call.tensors();
+            tensors[spec.name].data = tensors["output"].data;
+            EXPECT_EQ(error_of([&] { kernel->run(tensors, filter); }).find(output_overlaps), 0u)
+                << key << ": " << error_of([&] { kernel->run(tensors, filter); });
+            if (is_written || desc.indices == Indices::None)
+                continue;
+            tensors = call.tensors();
+            tensors[spec.name].data = tensors["indices"].data;
+            EXPECT_EQ(error_of([&] { kernel->run(tensors, filter); }).find("indices: overlaps " + spec.name),
+                      0u);
+        }
+    }
+}
+
 TEST(KernelRun, TensorsTheDescriptorDoesNotHaveAreRefused) {
     Jit jit(no_disk());
-    const ConvDesc desc = ConvDesc::parse("conv_ci3_i4x4_co4_k1x1");
-    const auto kernel = jit.kernel(desc);
-    const Problem problem = make_problem(desc, Fill::SmallIntegers, 6);
-    const PackedFilter filter = kernel->pack(problem["filter"].view());
-    const Tensor output(DType::F32, output_shape(desc)), bias(DType::F32, {4});
-    NamedTensors tensors = tensors_of(problem, output);
-    tensors["bias"] = bias.view();
-    EXPECT_EQ(error_of([&] { kernel->run(tensors, filter); }).find("bias: given, but"), 0u);
-    tensors["bias"] = {};
-    tensors["residual"] = bias.view();
-    EXPECT_EQ(error_of([&] { kernel->run(tensors, filter); }).find("residual: given, but"), 0u);
+    const Tensor other(DType::F32, {4});
+    std::set<std::string> names;
+    for (const char *key : kAllTensorKeys) {
+        for (const TensorSpec &spec : tensor_specs(ConvDesc::parse(key), Packing()))
+            names.insert(spec.name);
+    }
+    for (const char *key : {"conv_ci3_i4x4_co4_k1x1", "maxpool_ci3_i4x4_k2x2"}) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        const auto kernel = jit.kernel(desc);
+        const WholeCall call(desc);
+        const bool has_filter = op_info(desc.op).has_filter;
+        const PackedFilter filter = has_filter ? kernel->pack(call.problem["filter"].view()) : PackedFilter();
+        for (const std::string &name : names) {
+            if (name == "input" || name == "output")
+                continue;
+            NamedTensors tensors = call.tensors();
+            tensors[name] = other.view();
+            const char *want = name == "filter" && has_filter ? "given as a tensor, want it packed"
+                                                              : "given, but the kernel takes input, output";
+            EXPECT_EQ(error_of([&] { kernel->run(tensors, filter); }).find(name + ": " + want), 0u)
+                << key << ": " << error_of([&] { kernel->run(tensors, filter); });
+        }
+    }
 }
 
 TEST(KernelRun, WrongFiltersAreNamed) {

@@ -211,6 +211,28 @@ TEST_F(LibraryLink, FindPackageSaysWhichPlatformsThereAre) {
     EXPECT_NE(result.output.find("x86-64-linux and arm-64-linux"), std::string::npos) << result.output;
 }
 
+TEST(Subdirectory, SourcesAndGeneratedHeadersAreFoundBelowAnotherProject) {
+    // The whole build takes minutes: one source is compiled, and the rule of the generated header is read.
+    const TempDir build;
+    output_of({"cmake", "-G", "Ninja", "-S", CONVSMITH_SOURCE_DIR "/tests/projects/subdirectory", "-B",
+               build.string(), "-DCONVSMITH=" CONVSMITH_SOURCE_DIR,
+               "-DMAIN=" CONVSMITH_SOURCE_DIR "/tests/projects/find_package/main.c"});
+    output_of({"ninja", "-C", build.string(), "convsmith/generators/CMakeFiles/convsmith_desc.dir/op.cpp.o"});
+    const std::string rules = read_text(build.path() / "build.ninja");
+    EXPECT_NE(rules.find("-DROOT=" CONVSMITH_SOURCE_DIR " "), std::string::npos);
+    EXPECT_EQ(rules.find("_test.cpp.o:"), std::string::npos) << "tests are for convsmith's own build";
+}
+
+TEST(HalideCMake, PairsOfOutputsAreRefusedWithTheReason) {
+    const TempDir dir;
+    const ProcessResult result =
+        run_process({CONVSMITH_BINARY_DIR "/bin/convsmith_generator", "-g", "convsmith", "-o", dir.string(),
+                     "-f", "pool", "target=host", "desc=maxpool_ci8_i6x6_k2_s2_indices"});
+    EXPECT_FALSE(result.ok());
+    EXPECT_NE(result.text().find("convsmith: desc: Halide's generators make no pair"), std::string::npos)
+        << result.text();
+}
+
 TEST(HalideCMake, InstalledAdaptorServesAddHalideLibrary) {
     const TempDir prefix;
     output_of({"cmake", "--install", CONVSMITH_BINARY_DIR, "--component", "convsmith_generator", "--prefix",

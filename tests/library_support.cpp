@@ -10,6 +10,7 @@ namespace {
 constexpr const char *kProlog = R"(
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *directory;
 
@@ -29,6 +30,7 @@ static void *allocate(size_t bytes) {
     void *memory = NULL;
     if (posix_memalign(&memory, 64, bytes) != 0)
         exit(1);
+    memset(memory, 0xff, bytes); /* what a kernel does not write shows */
     return memory;
 }
 
@@ -43,8 +45,8 @@ static void *load(const char *layer, const char *tensor, size_t bytes) {
     return memory;
 }
 
-static void save(const char *layer, const void *data, size_t bytes) {
-    FILE *file = open_file(layer, "output", "wb");
+static void save(const char *layer, const char *tensor, const void *data, size_t bytes) {
+    FILE *file = open_file(layer, tensor, "wb");
     if (fwrite(data, 1, bytes, file) != bytes)
         exit(1);
     fclose(file);
@@ -58,55 +60,92 @@ static void check(const char *what, int code, const char *text) {
 }
 )";
 
+std::string upper_case(std::string text) {
+    for (char &c : text)
+        c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return text;
+}
+
+/// C's name of an element type, spelled here once more to judge the header's.
 std::string type_name(DType type) {
-    return type == DType::F64 ? "double" : "float";
+    if (unit_roundoff(type) != 0)
+        return type == DType::F64 ? "double" : "float";
+    return fmt::format("{}int{}_t", dtype_name(type)[0] == 'u' ? "u" : "", 8 * dtype_bytes(type));
+}
+
+/// Tensors of a call, without those that a library holds.
+std::vector<TensorSpec> passed_tensors(const ConvDesc &desc, bool baked) {
+    std::vector<TensorSpec> passed;
+    for (const TensorSpec &spec : tensor_specs(desc, Packing())) {
+        if (!baked || (spec.name != "filter" && spec.name != "bias"))
+            passed.push_back(spec);
+    }
+    return passed;
+}
+
+bool is_written(const TensorSpec &spec) {
+    return spec.role == TensorRole::Output || spec.role == TensorRole::Indices;
+}
+
+size_t bytes_of(const TensorSpec &spec) {
+    return Tensor(spec.dtype, spec.shape).bytes();
+}
+
+/// The value of a member of the args struct.
+std::string member_value(const CCall &call, const TensorSpec &spec) {
+    if (spec.role == TensorRole::Filter)
+        return "packed";
+    const std::string memory = is_written(spec) ? fmt::format("allocate({})", bytes_of(spec))
+                                                : fmt::format("load(\"{}\", \"{}\", {})", call.id, spec.name,
+                                                              call.problem[spec.name].bytes());
+    return fmt::format("({} *){}", type_name(spec.dtype), memory);
+}
+
+/// Declares `packed` and fills it from the filter's file.
+std::string pack_statements(const CCall &call, const std::string &prefix) {
+    const std::string type = type_name(call.problem.desc.weight_type);
+    std::string text =
+        fmt::format("        {0} *packed = ({0} *)allocate({1}_FILTER_ELEMENTS * sizeof({0}));\n", type,
+                    upper_case(prefix));
+    return text + fmt::format(
+                      "        check(\"pack\", {}_pack(({} *)load(\"{}\", \"filter\", {}), packed), \"\");\n",
+                      prefix, type, call.id, call.problem["filter"].bytes());
 }
 
 std::string call_block(const std::string &name, const CCall &call, bool baked) {
     const ConvDesc &desc = call.problem.desc;
     const std::string prefix = fmt::format("{}_{}", name, call.id);
-    std::string macro = prefix;
-    for (char &c : macro)
-        c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    const auto load = [&](const Tensor &tensor, const char *what) {
-        return fmt::format("load(\"{}\", \"{}\", {})", call.id, what, tensor.bytes());
-    };
-    std::string text = fmt::format("    {{\n        {}_args args;\n", prefix);
-    if (!baked) {
-        const std::string type = type_name(desc.weight_type);
-        text += fmt::format("        {0} *packed = ({0} *)allocate({1}_FILTER_ELEMENTS * sizeof({0}));\n",
-                            type, macro);
-        text += fmt::format("        check(\"pack\", {0}_pack(({1} *){2}, packed), \"\");\n", prefix, type,
-                            load(call.problem["filter"], "filter"));
-        text += "        args.filter = packed;\n";
+    std::string text = fmt::format("    {{\n        {}_args args;\n", prefix), saves;
+    if (!baked && op_info(desc.op).has_filter)
+        text += pack_statements(call, prefix);
+    for (const TensorSpec &spec : passed_tensors(desc, baked)) {
+        text += fmt::format("        args.{} = {};\n", spec.name, member_value(call, spec));
+        if (is_written(spec))
+            saves += fmt::format("        save(\"{0}\", \"{1}\", args.{1}, {2});\n", call.id, spec.name,
+                                 bytes_of(spec));
     }
-    text += fmt::format("        args.input = ({} *){};\n", type_name(desc.in_type),
-                        load(call.problem["input"], "input"));
-    if (desc.has_operand(Operand::Bias) && !baked)
-        text += fmt::format("        args.bias = ({} *){};\n", type_name(desc.acc_type),
-                            load(call.problem["bias"], "bias"));
-    if (desc.has_operand(Operand::Residual))
-        text += fmt::format("        args.residual = ({} *){};\n", type_name(desc.out_type),
-                            load(call.problem["residual"], "residual"));
-    const Tensor output(desc.out_type, output_shape(desc));
-    text +=
-        fmt::format("        args.output = ({} *)allocate({});\n", type_name(desc.out_type), output.bytes());
     if (call.layer.n == 0)
         text += fmt::format("        args.n = {};\n", desc.n);
-    const std::string axes = std::string("dhw").substr(static_cast<size_t>(3 - desc.rank));
     for (int axis = 0; axis < desc.rank; axis++) {
-        if (call.layer.in[axis] == 0)
-            text += fmt::format("        args.{} = {};\n", axes[static_cast<size_t>(axis)], desc.in[axis]);
+        if (call.layer.in[axis] != 0)
+            continue;
+        const char extent = axis_name(axis, desc.rank);
+        text += fmt::format("        args.{} = {};\n", extent, desc.in[axis]);
+        text += fmt::format("        check(\"{0}: OUT_{1}\", {0}_OUT_{1}(args.{2}) != {3}, \"\");\n",
+                            upper_case(prefix), upper_case({extent}), extent, stored_extents(desc)[axis]);
     }
     text += fmt::format("        {{\n            int code = {0}(&args);\n            check(\"{0}\", code, "
                         "{1}_error_text(code));\n        }}\n",
                         prefix, name);
-    return text + fmt::format("        save(\"{}\", args.output, {});\n    }}\n", call.id, output.bytes());
+    return text + saves + "    }\n";
 }
 
-void save_tensor(const std::filesystem::path &path, const Tensor &tensor) {
-    if (tensor.data() != nullptr)
-        write_text(path, std::string(tensor.as<char>(), tensor.bytes()));
+Tensor load_tensor(const std::filesystem::path &path, DType type, const std::vector<int64_t> &shape) {
+    const std::string bytes = read_text(path);
+    Tensor tensor(type, shape);
+    EXPECT_EQ(bytes.size(), tensor.bytes()) << path;
+    std::copy_n(bytes.begin(), std::min(bytes.size(), tensor.bytes()), tensor.as<char>());
+    return tensor;
 }
 
 } // namespace
@@ -124,19 +163,20 @@ void expect_calls_match_oracle(const Toolchain &tools, const BuiltLibrary &libra
                                const std::vector<CCall> &calls, bool baked) {
     const TempDir files;
     for (const CCall &call : calls) {
-        const std::filesystem::path stem = files.path() / call.id;
-        save_tensor(stem.string() + ".input", call.problem["input"]);
-        save_tensor(stem.string() + ".filter", call.problem["filter"]);
-        save_tensor(stem.string() + ".bias", call.problem["bias"]);
-        save_tensor(stem.string() + ".residual", call.problem["residual"]);
+        for (const auto &[tensor, values] : call.problem.tensors)
+            write_text(files.path() / (call.id + "." + tensor),
+                       std::string(values.as<char>(), values.bytes()));
     }
     run_c(tools, c_program(library.name, calls, baked), {library}, {files.string()});
     for (const CCall &call : calls) {
-        const std::string bytes = read_text(files.path() / (call.id + ".output"));
-        Tensor output(call.problem.desc.out_type, output_shape(call.problem.desc));
-        ASSERT_EQ(bytes.size(), output.bytes()) << call.id;
-        std::copy(bytes.begin(), bytes.end(), output.as<char>());
-        const Judgement judgement = judge(call.problem.desc, call.problem.view(), output.view());
+        const ConvDesc &desc = call.problem.desc;
+        const Tensor output =
+            load_tensor(files.path() / (call.id + ".output"), desc.out_type, output_shape(desc));
+        Tensor indices;
+        if (desc.indices != Indices::None)
+            indices = load_tensor(files.path() / (call.id + ".indices"), DType::I64, written_shape(desc));
+        const Judgement judgement =
+            judge(desc, call.problem.view(), output.view(), JudgeOptions(), indices.view());
         EXPECT_TRUE(judgement.ok()) << tools.platform << " " << call.id << ": " << judgement.first_wrong;
     }
 }

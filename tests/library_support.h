@@ -140,8 +140,9 @@ struct CCall {
     Problem problem; ///< closed
 };
 
-/// A C program that makes every call of library `name`: reads <dir>/<id>.<tensor>, writes <dir>/<id>.output.
-/// `baked`: weights are in the library.
+/// A C program that makes every call of library `name`: reads <dir>/<id>.<tensor> for every tensor that
+/// tensor_specs names, writes <dir>/<id>.output and, of pools that have them, <dir>/<id>.indices. Demands the
+/// header's output extents where sizes are open. `baked`: weights are in the library.
 std::string c_program(const std::string &name, const std::vector<CCall> &calls, bool baked);
 
 /// Writes inputs, runs the program for `tools`, judges every output.

@@ -25,6 +25,10 @@ std::vector<std::vector<int>> merged_axes(const ConvDesc &desc) {
     return groups;
 }
 
+std::string product_of(const std::vector<std::string> &factors) {
+    return fmt::format(factors.size() > 1 ? "({})" : "{}", fmt::join(factors, " * "));
+}
+
 } // namespace
 
 void CDims::make_dense(const std::vector<int> &order) {
@@ -61,23 +65,35 @@ CDims input_dims(const ConvDesc &desc) {
         std::vector<std::string> factors;
         for (const int axis : *group)
             factors.push_back(names[axis]);
-        dims.extents.push_back(fmt::format(factors.size() > 1 ? "({})" : "{}", fmt::join(factors, " * ")));
+        dims.extents.push_back(product_of(factors));
     }
     dims.extents.emplace_back("n");
     dims.make_dense(memory_order(desc.in_layout, static_cast<int>(groups.size())));
     return dims;
 }
 
+std::string stored_extent(const ConvDesc &desc, const std::string &out) {
+    switch (desc.rearrange) {
+    case Rearrange::DepthToSpace:
+    case Rearrange::PixelShuffle:
+        return fmt::format("({} * {})", out, desc.rearrange_factor);
+    case Rearrange::SpaceToDepth:
+        return fmt::format("({} / {})", out, desc.rearrange_factor);
+    case Rearrange::None:
+    case Rearrange::Shuffle:
+        return out;
+    }
+    throw Error(ErrorCode::Internal, "unknown rearrangement");
+}
+
 CDims positional_dims(const ConvDesc &desc, Layout layout, int64_t channels, int64_t seen, bool is_stored) {
+    const std::vector<std::string> names = axis_names(desc.rank);
     std::vector<std::string> extents; // innermost first
-    const bool divided = is_stored && desc.rearrange == Rearrange::SpaceToDepth;
-    const bool multiplied =
-        is_stored && (desc.rearrange == Rearrange::DepthToSpace || desc.rearrange == Rearrange::PixelShuffle);
-    for (const std::string &axis : axis_names(desc.rank)) {
-        const std::string scaled = divided      ? fmt::format("(o{} / {})", axis, desc.rearrange_factor)
-                                   : multiplied ? fmt::format("(o{} * {})", axis, desc.rearrange_factor)
-                                                : "o" + axis;
-        extents.insert(extents.begin(), scaled);
+    for (const std::vector<int> &group : merged_axes(desc)) {
+        std::vector<std::string> factors;
+        for (const int axis : group)
+            factors.push_back(is_stored ? stored_extent(desc, "o" + names[axis]) : "o" + names[axis]);
+        extents.insert(extents.begin(), product_of(factors));
     }
     if (flattens_positions(desc))
         extents = {"out"};

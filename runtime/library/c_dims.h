@@ -27,6 +27,9 @@ std::vector<std::string> axis_names(int rank);
 /// The kernel's view of the input.
 CDims input_dims(const ConvDesc &desc);
 
+/// The extent stored along an axis, from that of the output before rearrangement: "oh" or "(oh * 2)".
+std::string stored_extent(const ConvDesc &desc, const std::string &out);
+
 /// {channel, p..., n} of a tensor at the output's positions, before or after rearrangement, of `channels` of
 /// which the kernel sees `seen`.
 CDims positional_dims(const ConvDesc &desc, Layout layout, int64_t channels, int64_t seen, bool is_stored);

@@ -22,8 +22,8 @@ constexpr const char *kPrologue =
  *     int @name@_<layer>(const @name@_<layer>_args *args);
  * that returns 0; or a positive code of enum @name@_error_code, in which case nothing was computed; or a
  * negative error code of the Halide runtime. @name@_error_text() explains both. Tensors are dense and lie
- * outermost dimension first, as the layer's comment says; the output overlaps no other tensor. Functions are
- * re-entrant, and results do not depend on the number of threads.
+ * outermost dimension first, as the layer's comment says; what is written overlaps no other tensor. Functions
+ * are re-entrant, and results do not depend on the number of threads.
 @weights@ */
 #ifndef CONVSMITH_LIBRARY_@NAME@_H
 #define CONVSMITH_LIBRARY_@NAME@_H
@@ -95,9 +95,9 @@ static inline int @name@_internal_fits(int64_t c, int64_t n, int64_t d, int64_t 
     int64_t product = 1;
     int i;
     for (i = 0; i < 5; i++) {
-        product *= extents[i];
-        if (product > INT32_MAX)
+        if (extents[i] > INT32_MAX / product)
             return 0;
+        product *= extents[i];
     }
     return 1;
 }

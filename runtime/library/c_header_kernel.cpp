@@ -4,6 +4,7 @@
 #include "generators/error.h"
 #include "runtime/library/c_dims.h"
 #include "runtime/library/c_header.h"
+#include "runtime/library/c_sizes.h"
 #include "runtime/library/text_template.h"
 
 #include <fmt/format.h>
@@ -13,24 +14,6 @@
 namespace convsmith::library {
 
 namespace {
-
-/// The smallest extent of an open axis that makes a convolution: found by asking the validator, which owns
-/// the rule.
-int smallest_extent(const ConvDesc &desc, int axis) {
-    const int limit = effective_kernel(desc.kernel[axis], desc.dilation[axis]) +
-                      std::abs(desc.pad_begin[axis]) + std::abs(desc.pad_end[axis]) + 1;
-    for (int extent = 1; extent <= limit; extent++) {
-        ConvDesc probe = desc;
-        probe.in[axis] = extent;
-        try {
-            probe.validate();
-            return extent;
-        } catch (const Error &) {
-            continue;
-        }
-    }
-    throw Error(ErrorCode::Unsupported, fmt::format("{}: no extent of axis {} is valid", desc.key(), axis));
-}
 
 /// One tensor of a kernel's call.
 struct CTensor {
@@ -115,19 +98,6 @@ std::vector<CTensor> kernel_tensors(const Model &model, const KernelEntry &kerne
     return tensors;
 }
 
-/// Members for the sizes that the descriptor leaves open, in the order n, d, h, w.
-std::vector<std::string> open_sizes(const ConvDesc &desc) {
-    std::vector<std::string> open;
-    if (desc.n == 0)
-        open.emplace_back("n");
-    const std::vector<std::string> names = axis_names(desc.rank);
-    for (int axis = 0; axis < desc.rank; axis++) {
-        if (desc.in[axis] == 0)
-            open.push_back(names[axis]);
-    }
-    return open;
-}
-
 /// Whether a tensor comes with every call; the others are part of the library.
 bool is_passed(const Model &model, const std::string &tensor) {
     return passes_weights(model) || (tensor != "filter" && tensor != "bias");
@@ -144,52 +114,6 @@ std::string args_struct(const Model &model, const KernelEntry &kernel, const std
     for (const std::string &size : open_sizes(kernel.desc))
         text += fmt::format("    int {};\n", size);
     return text + fmt::format("}} {}_{}_args;\n\n", model.name, id);
-}
-
-/// "oh" from h: the formulas of window_out_extent.
-std::string out_extent(const ConvDesc &desc, int axis, const std::string &in) {
-    const int pads = desc.pad_begin[axis] + desc.pad_end[axis];
-    const int span = effective_kernel(desc.kernel[axis], desc.dilation[axis]);
-    const int stride = desc.stride[axis];
-    if (desc.op == Op::Deconv)
-        return fmt::format("({} - 1) * {} + {}", in, stride, span - pads + desc.out_pad[axis]);
-    if (desc.op == Op::Identity)
-        return fmt::format("{} + {}", in, pads);
-    if (desc.ceil_mode) {
-        const std::string last = fmt::format("({} + {} - {} + {}) / {}", in, pads, span, stride - 1, stride);
-        return fmt::format("({0}) + (({0}) * {1} < {2} + {3})", last, stride, in, desc.pad_begin[axis]);
-    }
-    return fmt::format("({} + {} - {}) / {} + 1", in, pads, span, stride);
-}
-
-/// Local variables n, d, h, w, out; checks of the open ones.
-std::string size_checks(const Model &model, const ConvDesc &desc) {
-    const std::vector<std::string> names = axis_names(desc.rank);
-    std::string text =
-        fmt::format("    const int64_t n = {};\n", desc.n > 0 ? std::to_string(desc.n) : "args->n");
-    std::vector<std::string> outs, in_extents(3 - names.size(), "1"), out_extents(3 - names.size(), "1");
-    for (int axis = 0; axis < desc.rank; axis++) {
-        const std::string &name = names[axis];
-        text += fmt::format("    const int64_t {} = {};\n", name,
-                            desc.in[axis] > 0 ? std::to_string(desc.in[axis]) : "args->" + name);
-        text += fmt::format("    const int64_t o{} = {};\n", name, out_extent(desc, axis, name));
-        outs.push_back("o" + name);
-    }
-    if (desc.n == 0)
-        text += fmt::format("    if (n < 1)\n        return {}_error_n;\n", model.name);
-    for (int axis = 0; axis < desc.rank; axis++) {
-        if (desc.in[axis] == 0)
-            text += fmt::format("    if ({0} < {1})\n        return {2}_error_{0};\n", names[axis],
-                                smallest_extent(desc, axis), model.name);
-        in_extents.push_back(names[axis]);
-        out_extents.push_back("o" + names[axis]);
-    }
-    if (desc.is_open())
-        text += fmt::format("    if (!{0}_internal_fits({1}, n, {2}) || !{0}_internal_fits({3}, n, {4}))\n"
-                            "        return {0}_error_elements;\n",
-                            model.name, desc.ci, fmt::join(in_extents, ", "), desc.co,
-                            fmt::join(out_extents, ", "));
-    return text + fmt::format("    const int64_t out = {};\n", fmt::join(outs, " * "));
 }
 
 /// What is written overlaps nothing else that is as large.
@@ -236,7 +160,7 @@ std::string kernel_function(const Model &model, const KernelEntry &kernel, const
                            {"NAME", upper_case(model.name)},
                            {"parameters", fmt::format("{}", fmt::join(parameters, ", "))},
                            {"nulls", null_checks},
-                           {"sizes", size_checks(model, kernel.desc)},
+                           {"sizes", size_checks(model.name, kernel.desc)},
                            {"overlaps", overlap_checks(model, tensors)},
                            {"alignment", alignment},
                            {"locals", locals},
@@ -288,6 +212,12 @@ std::string pack_function(const Model &model, const KernelEntry &kernel) {
                    blanks);
 }
 
+/// The output's extent before rearrangement, from the stored one: "oh" or "oh / 2".
+std::string unstored_extent(const ConvDesc &desc, const std::string &stored) {
+    const bool grows = desc.rearrange == Rearrange::DepthToSpace || desc.rearrange == Rearrange::PixelShuffle;
+    return grows ? fmt::format("{} / {}", stored, desc.rearrange_factor) : stored;
+}
+
 /// "float [n][h][w][64]": shapes with the member's name where an extent is open.
 std::string shape_comment(const ConvDesc &desc, const TensorSpec &spec) {
     if (spec.role == TensorRole::Filter)
@@ -300,9 +230,9 @@ std::string shape_comment(const ConvDesc &desc, const TensorSpec &spec) {
     const bool like_input =
         spec.role == TensorRole::Input || spec.role == TensorRole::Offset || spec.role == TensorRole::Mask;
     std::vector<std::string> names = axis_names(desc.rank);
-    if (spec.role != TensorRole::Input) {
+    if (spec.role != TensorRole::Input) { // OUT_H(h) is called oh
         for (std::string &name : names)
-            name = "o" + name;
+            name = like_input ? unstored_extent(desc, "o" + name) : "o" + name;
     }
     const Layout layout = like_input ? desc.in_layout : desc.out_layout;
     names.insert(layout == Layout::ChannelsLast ? names.end() : names.begin(), "c");
@@ -348,8 +278,9 @@ std::string layer_macros(const Model &model, const LayerEntry &layer) {
     const std::vector<std::string> names = axis_names(desc.rank);
     for (int axis = 0; axis < desc.rank; axis++) {
         if (desc.in[axis] == 0)
-            text += fmt::format("#define {}_OUT_{}({}) ({})\n", prefix, upper_case(names[axis]), names[axis],
-                                out_extent(desc, axis, "(" + names[axis] + ")"));
+            text +=
+                fmt::format("#define {}_OUT_{}({}) ({})\n", prefix, upper_case(names[axis]), names[axis],
+                            stored_extent(desc, "(" + out_extent(desc, axis, "(" + names[axis] + ")") + ")"));
     }
     if (desc.is_open())
         return text + "\n";
@@ -399,12 +330,12 @@ std::string alias_layer(const Model &model, const LayerEntry &layer) {
                            {"id", layer.id},
                            {"kernel", kernel.id},
                            {"type", c_type(kernel.desc.weight_type)}};
-    const std::string call = fill_in(R"(typedef @name@_@kernel@_args @name@_@id@_args;
+    std::string call = fill_in(R"(typedef @name@_@kernel@_args @name@_@id@_args;
 
 static inline int @name@_@id@(const @name@_@id@_args *args) { return @name@_@kernel@(args); }
 
 )",
-                                     blanks);
+                               blanks);
     if (!op_info(kernel.desc.op).has_filter)
         return call;
     return call + fill_in(R"(static inline int @name@_@id@_pack(const @type@ *filter, @type@ *packed) {
