@@ -88,6 +88,10 @@ TEST(Oracle, CircularPaddingWrapsAround) {
     EXPECT_EQ(digits("conv_ci1_i3_co1_k3_p2_circular", {1, 2, 3}), (Values{231, 312, 123, 231, 312}));
 }
 
+TEST(Oracle, SymmetricPaddingRepeatsTheEdgeAndTurnsBack) {
+    EXPECT_EQ(digits("conv_ci1_i3_co1_k3_p2_symmetric", {1, 2, 3}), (Values{211, 112, 123, 233, 332}));
+}
+
 TEST(Oracle, PaddingOfOneAxisLeavesTheOtherAlone) {
     // Rows 12 and 34 with a zero row below; the 2x1 kernel reads a column pair as digits.
     const Problem problem = problem_with("conv_ci1_i2x2_co1_k2x1_p0x0x1x0", {1, 2, 3, 4}, {10, 1});
