@@ -145,6 +145,33 @@ TEST(Oracle, ThreeDimensionalValuesOfTheWorkedExample) {
     EXPECT_EQ(outputs_of(problem), (Values{321, 332, 365, 376, 673, 684, 717, 728}));
 }
 
+// The transposed convolution of the worked example: each input projects the kernel, overlaps add.
+constexpr double kProjected[9] = {1, 2, 1, 2, 1, 2, 1, 1, 2};
+
+TEST(Oracle, TransposedConvolutionProjectsTheKernel) {
+    const Values kernel(std::begin(kProjected), std::end(kProjected));
+    EXPECT_EQ(outputs_of(problem_with("deconv_ci1_i1x1_co1_k3", {55}, kernel)),
+              (Values{55, 110, 55, 110, 55, 110, 55, 55, 110}));
+}
+
+TEST(Oracle, OverlappingProjectionsAdd) {
+    const Values kernel(std::begin(kProjected), std::end(kProjected));
+    const Values input = {55, 52, 57, 50};
+    Values want(16, 0);
+    for (int cell = 0; cell < 4; ++cell) {
+        for (int tap = 0; tap < 9; ++tap) {
+            want[(cell / 2 + tap / 3) * 4 + cell % 2 + tap % 3] += input[cell] * kernel[tap];
+        }
+    }
+    EXPECT_EQ(outputs_of(problem_with("deconv_ci1_i2x2_co1_k3", input, kernel)), want);
+}
+
+TEST(Oracle, TransposedConvolutionRestoresTheSizeOfAConvolution) {
+    const ConvDesc conv = ConvDesc::parse("conv_ci1_i4x4_co1_k3");
+    EXPECT_EQ(output_shape(conv), (std::vector<int64_t>{1, 2, 2, 1}));
+    EXPECT_EQ(output_shape(ConvDesc::parse("deconv_ci1_i2x2_co1_k3")), input_shape(conv));
+}
+
 TEST(Oracle, EpilogueStagesApplyInOrder) {
     Problem problem = problem_with("conv_ci1_i2_co1_k1_bias_residual_relu", {1, -1}, {5});
     assign(problem["bias"], {2});
