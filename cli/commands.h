@@ -15,6 +15,7 @@ struct Command {
 
 void add_list(CLI::App &app, Command &command);
 void add_explain(CLI::App &app, Command &command);
+void add_info(CLI::App &app, Command &command);
 void add_build(CLI::App &app, Command &command);
 void add_check(CLI::App &app, Command &command);
 void add_bench(CLI::App &app, Command &command);

@@ -6,6 +6,7 @@
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 #include "generators/signature.h"
+#include "runtime/stack_info.h"
 #include "schedules/plan.h"
 
 #include <fmt/format.h>
@@ -43,10 +44,6 @@ Roofline roofline(const ConvDesc &desc, const bench::Machine &machine) {
     return roof;
 }
 
-double intensity(const ConvDesc &desc) {
-    return 2 * static_cast<double>(mac_count(desc)) / static_cast<double>(byte_count(desc));
-}
-
 /// "f32 nhwc 1x56x56x64", "any" for what the call decides.
 std::string tensor_text(DType type, const std::vector<int64_t> &shape, const std::string &order) {
     std::vector<std::string> extents;
@@ -75,7 +72,7 @@ void print_problem(const ConvDesc &desc) {
               tensor_text(desc.out_type, output_shape(desc), layout_name(desc.out_layout, desc.rank)));
     print_row("MACs", fmt::format("{} ({})", mac_count(desc), si(static_cast<double>(mac_count(desc)))));
     print_row("bytes", fmt::format("{} ({}B)", byte_count(desc), si(static_cast<double>(byte_count(desc)))));
-    print_row("intensity", fmt::format("{:.3g} operations per byte", intensity(desc)));
+    print_row("intensity", fmt::format("{:.3g} operations per byte", *operations_per_byte(costs_of(desc))));
 }
 
 Json problem_json(const Layer &layer) {
@@ -90,7 +87,7 @@ Json problem_json(const Layer &layer) {
         json["output"] = output_shape(desc);
         json["macs"] = mac_count(desc);
         json["bytes"] = byte_count(desc);
-        json["intensity"] = intensity(desc);
+        json["intensity"] = *operations_per_byte(costs_of(desc));
     }
     return json;
 }

@@ -19,6 +19,7 @@ constexpr const char *kFooter = R"(SPEC is a descriptor key, a layer list (.json
 
 Examples:
   convsmith explain conv_ci64_i56x56_co64_k3_p1
+  convsmith info vgg16.json
   convsmith check resnet50.json
   convsmith build model.onnx --shape x=1,3,320,320 --target x86_avx2,arm_neon -o out --name model
   convsmith SUBCOMMAND --help)";
@@ -46,6 +47,7 @@ int run(int argc, char **argv) {
     app.require_subcommand(1);
     convsmith::cli::add_list(app, command);
     convsmith::cli::add_explain(app, command);
+    convsmith::cli::add_info(app, command);
     convsmith::cli::add_build(app, command);
     convsmith::cli::add_check(app, command);
     convsmith::cli::add_bench(app, command);

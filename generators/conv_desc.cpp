@@ -45,10 +45,10 @@ void validate_channels(const ConvDesc &d) {
     require_divisible("output channels co", d.co);
 }
 
-/// Reflect and circular padding read real elements: each must exist.
+/// Reflect, circular and symmetric padding read real elements: each must exist.
 void validate_pad_source(const ConvDesc &d, int axis) {
     const bool reflect = d.pad_mode == PadMode::Reflect;
-    if (!reflect && d.pad_mode != PadMode::Circular)
+    if (!reflect && d.pad_mode != PadMode::Circular && d.pad_mode != PadMode::Symmetric)
         return;
     const int most = reflect ? d.in[axis] - 1 : d.in[axis];
     const int got = std::max(d.pad_begin[axis], d.pad_end[axis]);
@@ -368,8 +368,8 @@ std::string layout_name(Layout layout, int rank) {
 }
 
 const std::string &pad_mode_name(PadMode mode) {
-    static const std::array<std::string, 6> names = {"zeros",     "constant", "reflect",
-                                                     "replicate", "circular", "ignore"};
+    static const std::array<std::string, 7> names = {"zeros",    "constant",  "reflect", "replicate",
+                                                     "circular", "symmetric", "ignore"};
     return names.at(static_cast<size_t>(mode));
 }
 

@@ -29,6 +29,7 @@ enum class PadMode {
     Reflect,   ///< mirror without repeating the edge: index -1 reads 1
     Replicate, ///< the nearest edge element
     Circular,  ///< wraps around
+    Symmetric, ///< mirror that repeats the edge: index -1 reads 0
     Ignore,    ///< pools only, their default: the tap takes no part (an average divides by the others)
 };
 
@@ -129,7 +130,7 @@ struct ConvDesc {
     /// Throws Error naming field, got and want if no convolution is described (BadArgument) or there is no
     /// kernel for its types (Unsupported): positive extents, groups divide channels, the effective kernel
     /// fits in the padded input, every tensor has fewer than 2^31 elements, padding modes can reach their
-    /// source (reflect: pad < extent; circular: pad <= extent), the epilogue's stages exist.
+    /// source (reflect: pad < extent; circular and symmetric: pad <= extent), the epilogue's stages exist.
     void validate() const;
 };
 

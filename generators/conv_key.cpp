@@ -416,7 +416,7 @@ bool KeyReader::read_layout() {
 
 bool KeyReader::read_pad_mode() {
     for (const PadMode mode : {PadMode::Zeros, PadMode::Constant, PadMode::Reflect, PadMode::Replicate,
-                               PadMode::Circular, PadMode::Ignore}) {
+                               PadMode::Circular, PadMode::Symmetric, PadMode::Ignore}) {
         if (tokens_[next_] != pad_mode_name(mode))
             continue;
         mark_once("padding mode");

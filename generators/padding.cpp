@@ -20,6 +20,11 @@ PaddedIndex padded_index(PadMode mode, const Expr &x, const Expr &extent) {
         return {clamp(x, 0, extent - 1), Expr()};
     case PadMode::Circular:
         return {clamp(x % extent, 0, extent - 1), Expr()};
+    case PadMode::Symmetric: {
+        // A triangle wave of period 2 extent that stays for two cells at each end.
+        const Expr phase = x % (2 * extent);
+        return {clamp(select(phase < extent, phase, 2 * extent - 1 - phase), 0, extent - 1), Expr()};
+    }
     case PadMode::Reflect: {
         // A triangle wave of period 2 (extent - 1); an axis of one element has only that element.
         const Expr period = max(2 * (extent - 1), 1);

@@ -38,7 +38,7 @@ int smallest_extent(const ConvDesc &desc, int a) {
     int reachable = 1;
     if (desc.pad_mode == PadMode::Reflect && pad > 0) {
         reachable = pad + 1;
-    } else if (desc.pad_mode == PadMode::Circular) {
+    } else if (desc.pad_mode == PadMode::Circular || desc.pad_mode == PadMode::Symmetric) {
         reachable = pad;
     }
     return std::max({1, fits, reachable});
@@ -122,8 +122,8 @@ void draw_pad_mode(Random &random, ConvDesc &desc) {
     if (!has_modes || (op_info(desc.op).is_pool && random.one_in(2))) {
         return;
     }
-    const PadMode modes[] = {PadMode::Zeros,   PadMode::Zeros,     PadMode::Zeros,   PadMode::Constant,
-                             PadMode::Reflect, PadMode::Replicate, PadMode::Circular};
+    const PadMode modes[] = {PadMode::Zeros,   PadMode::Zeros,     PadMode::Zeros,    PadMode::Constant,
+                             PadMode::Reflect, PadMode::Replicate, PadMode::Circular, PadMode::Symmetric};
     desc.pad_mode = random.pick(modes);
     if (desc.pad_mode == PadMode::Constant) {
         const double values[] = {1, -1.5, 3, 0.25};
@@ -164,7 +164,8 @@ void draw_axis(Random &random, ConvDesc &desc, int a) {
         desc.pad_end[a] = random.between(-2, 3);
     }
     const int reach = desc.pad_mode == PadMode::Reflect ? desc.in[a] - 1 : desc.in[a];
-    if (desc.pad_mode == PadMode::Reflect || desc.pad_mode == PadMode::Circular) {
+    if (desc.pad_mode == PadMode::Reflect || desc.pad_mode == PadMode::Circular ||
+        desc.pad_mode == PadMode::Symmetric) {
         desc.pad_begin[a] = std::min(desc.pad_begin[a], reach);
         desc.pad_end[a] = std::min(desc.pad_end[a], reach);
     }

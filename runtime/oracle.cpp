@@ -73,6 +73,11 @@ int64_t source_index(PadMode mode, int64_t x, int64_t extent) {
             x += extent;
         }
         return x % extent;
+    case PadMode::Symmetric:
+        while (x < 0 || x >= extent) {
+            x = x < 0 ? -1 - x : 2 * extent - 1 - x;
+        }
+        return x;
     case PadMode::Reflect:
         if (extent == 1) {
             return 0;

@@ -92,7 +92,7 @@ TEST_F(Cli, HelpAndVersionSucceed) {
     EXPECT_EQ(version.exit_code, 0);
     EXPECT_EQ(version.out.rfind("convsmith ", 0), 0u);
     EXPECT_EQ(run("--help").exit_code, 0);
-    for (const char *subcommand : {"list", "explain", "build", "check", "bench", "import"}) {
+    for (const char *subcommand : {"list", "explain", "info", "build", "check", "bench", "import"}) {
         const Outcome help = run(std::string(subcommand) + " --help");
         EXPECT_EQ(help.exit_code, 0) << subcommand;
         EXPECT_EQ(help.err, "") << subcommand;
@@ -105,6 +105,7 @@ TEST_F(Cli, UsageErrorsExitWithTwo) {
     expect_failure("", 2, {"subcommand"});
     expect_failure("frobnicate", 2, {"frobnicate"});
     expect_failure("explain", 2, {"SPEC"});
+    expect_failure("info", 2, {"SPEC"});
     expect_failure("explain --no-such-option conv_ci8_i8_co8_k3", 2, {"--no-such-option"});
     expect_failure("list colours", 2, {"colours", "epilogues"});
     expect_failure("import model.onnx", 2, {"--output"});
@@ -115,6 +116,7 @@ TEST_F(Cli, MalformedSpecsExitWithTwo) {
     expect_failure("explain conv_ci8_i8x8_co8_k3x3_g3", 2, {"groups"});
     expect_failure("explain conv_ci8_i2x2_co8_k5x5", 2, {"kernel"});
     expect_failure("explain conv_n4096_ci512_i512x512_co8_k1", 2, {"2^31"});
+    expect_failure("info conv_ci8_i8x8_co8_k3_p1 conv_ci8_i8x8_co8_q3", 2, {"q3"});
     expect_failure("explain layers.txt", 2, {"layers.txt", ".json", ".onnx"});
     std::ofstream(work() / "bad.json")
         << R"({"layers": [{"name": "a", "ic": 1, "oc": 1, "iw": "x", "k": [1]}]})";
@@ -202,6 +204,37 @@ TEST_F(Cli, ExplainStatesTheProblemAndThePlan) {
     for (const std::string &part : {key, std::string("115605504"), layer["plan"].get<std::string>()}) {
         EXPECT_NE(outcome.out.find(part), std::string::npos) << part;
     }
+}
+
+TEST_F(Cli, InfoCountsLayersAndTheStack) {
+    const Outcome outcome =
+        run("info conv_ci8_i32x32_co8_k3_p2_d2_bias conv_ci8_i32x32_co4_k3_p2_d2 --json info.json");
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_NE(outcome.out.find(
+                  "receptive field h: 9 cells, stride 1, 4 cells are never seen (gridding): 1, 3, 5, 7"),
+              std::string::npos)
+        << outcome.out;
+    EXPECT_EQ(outcome.out.find("no plain stack"), std::string::npos) << outcome.out;
+    const json info = json::parse(read(work() / "info.json"));
+    EXPECT_EQ(info["layers"][0]["parameters"], 8 * 8 * 9 + 8);
+    EXPECT_EQ(info["layers"][1]["macs"], 32 * 32 * 4 * 8 * 9);
+    EXPECT_EQ(info["layers"][1]["output"], (json{1, 32, 32, 4}));
+    EXPECT_EQ(info["total"]["parameters"], 8 * 12 * 9 + 8);
+    EXPECT_EQ(info["receptive_field"][1], (json{{"axis", "w"},
+                                                {"extent", 9},
+                                                {"stride", 1},
+                                                {"holes", 4},
+                                                {"unseen", {{1, 1}, {3, 3}, {5, 5}, {7, 7}}}}));
+}
+
+TEST_F(Cli, InfoOfOpenSizesLeavesOutWhatTheyDecide) {
+    const Outcome outcome = run("info conv_n0_ci8_i0x0_co8_k3_bias --json info.json");
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_NE(outcome.out.find("?x?x?x8 nhwc"), std::string::npos) << outcome.out;
+    const json info = json::parse(read(work() / "info.json"));
+    EXPECT_EQ(info["layers"][0]["parameters"], 584);
+    EXPECT_TRUE(info["layers"][0]["macs"].is_null());
+    EXPECT_EQ(info["receptive_field"][0]["extent"], 3);
 }
 
 TEST_F(Cli, ExplainSaysThatAFallbackIsOneAndWhy) {

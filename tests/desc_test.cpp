@@ -87,6 +87,8 @@ TEST(ConvDesc, ImpossibleProblemsNameFieldGotAndWant) {
          {"padding of axis h: got 56, want at most 55", "reflect"}},
         {[](ConvDesc &d) { d.pad_mode = PadMode::Circular, d.pad_begin[1] = 57; },
          {"padding of axis w: got 57, want at most 56", "circular"}},
+        {[](ConvDesc &d) { d.pad_mode = PadMode::Symmetric, d.pad_begin[1] = 57; },
+         {"padding of axis w: got 57, want at most 56", "symmetric"}},
         {[](ConvDesc &d) { d.pad_mode = PadMode::Constant, d.pad_value = kInf; }, {"padding value: got inf"}},
         {[](ConvDesc &d) { d.pad_mode = PadMode::Constant, d.pad_value = 1e300; },
          {"padding value", "finite f32"}},

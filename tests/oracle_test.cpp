@@ -88,6 +88,10 @@ TEST(Oracle, CircularPaddingWrapsAround) {
     EXPECT_EQ(digits("conv_ci1_i3_co1_k3_p2_circular", {1, 2, 3}), (Values{231, 312, 123, 231, 312}));
 }
 
+TEST(Oracle, SymmetricPaddingRepeatsTheEdgeAndTurnsBack) {
+    EXPECT_EQ(digits("conv_ci1_i3_co1_k3_p2_symmetric", {1, 2, 3}), (Values{211, 112, 123, 233, 332}));
+}
+
 TEST(Oracle, PaddingOfOneAxisLeavesTheOtherAlone) {
     // Rows 12 and 34 with a zero row below; the 2x1 kernel reads a column pair as digits.
     const Problem problem = problem_with("conv_ci1_i2x2_co1_k2x1_p0x0x1x0", {1, 2, 3, 4}, {10, 1});
@@ -139,6 +143,33 @@ TEST(Oracle, ThreeDimensionalValuesOfTheWorkedExample) {
         }
     }
     EXPECT_EQ(outputs_of(problem), (Values{321, 332, 365, 376, 673, 684, 717, 728}));
+}
+
+// The transposed convolution of the worked example: each input projects the kernel, overlaps add.
+constexpr double kProjected[9] = {1, 2, 1, 2, 1, 2, 1, 1, 2};
+
+TEST(Oracle, TransposedConvolutionProjectsTheKernel) {
+    const Values kernel(std::begin(kProjected), std::end(kProjected));
+    EXPECT_EQ(outputs_of(problem_with("deconv_ci1_i1x1_co1_k3", {55}, kernel)),
+              (Values{55, 110, 55, 110, 55, 110, 55, 55, 110}));
+}
+
+TEST(Oracle, OverlappingProjectionsAdd) {
+    const Values kernel(std::begin(kProjected), std::end(kProjected));
+    const Values input = {55, 52, 57, 50};
+    Values want(16, 0);
+    for (int cell = 0; cell < 4; ++cell) {
+        for (int tap = 0; tap < 9; ++tap) {
+            want[(cell / 2 + tap / 3) * 4 + cell % 2 + tap % 3] += input[cell] * kernel[tap];
+        }
+    }
+    EXPECT_EQ(outputs_of(problem_with("deconv_ci1_i2x2_co1_k3", input, kernel)), want);
+}
+
+TEST(Oracle, TransposedConvolutionRestoresTheSizeOfAConvolution) {
+    const ConvDesc conv = ConvDesc::parse("conv_ci1_i4x4_co1_k3");
+    EXPECT_EQ(output_shape(conv), (std::vector<int64_t>{1, 2, 2, 1}));
+    EXPECT_EQ(output_shape(ConvDesc::parse("deconv_ci1_i2x2_co1_k3")), input_shape(conv));
 }
 
 TEST(Oracle, EpilogueStagesApplyInOrder) {

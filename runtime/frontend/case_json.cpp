@@ -9,6 +9,7 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 namespace convsmith {
 
@@ -58,6 +59,13 @@ int64_t JsonField::integer() const {
     return value_->get<int64_t>();
 }
 
+bool JsonField::boolean() const {
+    if (!value_->is_boolean()) {
+        fail(fmt::format("is {}, want true or false", value_->dump()));
+    }
+    return value_->get<bool>();
+}
+
 std::vector<int64_t> JsonField::integers() const {
     std::vector<int64_t> all;
     for (const JsonField &item : items()) {
@@ -100,16 +108,19 @@ TensorRecord::TensorRecord(const JsonField &record)
 
 Tensor TensorRecord::load() const {
     const int64_t count = count_elements(shape, field.at("shape"));
-    const DType type = dtype == "f64" ? DType::F64 : DType::F32;
+    const std::optional<DType> type = parse_dtype(dtype);
+    if (!type) {
+        field.at("dtype").fail("is '" + dtype + "', want an element type such as f32 or i8");
+    }
     const std::filesystem::path path =
         std::filesystem::path(field.file()).parent_path() / field.at("file").text();
     const std::string bytes = read_file(path.string());
-    const size_t want = static_cast<size_t>(count) * dtype_bytes(type);
+    const size_t want = static_cast<size_t>(count) * dtype_bytes(*type);
     if (bytes.size() != want) {
         field.at("file").fail(fmt::format("{} has {} bytes, want {} for {} {}", path.string(), bytes.size(),
                                           want, dtype, shape_text(shape)));
     }
-    Tensor tensor(type, shape);
+    Tensor tensor(*type, shape);
     std::memcpy(tensor.data(), bytes.data(), bytes.size());
     return tensor;
 }

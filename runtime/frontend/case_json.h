@@ -27,6 +27,7 @@ public:
     std::string text() const;
     double number() const;
     int64_t integer() const;
+    bool boolean() const;
     std::vector<int64_t> integers() const;
     std::vector<double> numbers() const;
     bool is_text() const { return value_->is_string(); }
@@ -55,7 +56,7 @@ struct TensorRecord {
 
     bool is_float() const { return dtype == "f32" || dtype == "f64"; }
 
-    /// Reads the values of an f32 or f64 tensor. Throws Error if the file is missing or has another size.
+    /// Reads the values. Throws Error for an unknown type, a missing file or one of another size.
     Tensor load() const;
 };
 

@@ -15,8 +15,8 @@ void read_webnn_case(const JsonField &root, ConformanceCase &target);
 /// Tensors of a case, in the layout of its descriptor, the filter as filter_shape.
 struct CaseTensors {
     Tensor input;
-    Tensor filter;
-    Tensor bias; ///< empty if there is none
+    Tensor filter; ///< empty if the op has none
+    Tensor bias;   ///< empty if there is none
     Tensor expected;
 };
 

@@ -3,6 +3,7 @@
 #include "generators/conv_shape.h"
 #include "runtime/frontend/file_io.h"
 #include "runtime/frontend/json_fields.h"
+#include "runtime/frontend/layer_list_fields.h"
 #include "runtime/frontend/network.h"
 
 #include <fmt/format.h>
@@ -19,35 +20,87 @@ std::string saved_activation(const ConvDesc &desc) {
     return desc.epilogue.back().name;
 }
 
-Json save_layer(const Layer &layer) {
-    const ConvDesc &desc = layer.desc;
-    const auto axes = [&](const Spatial &s) { return std::vector<int>(s.begin(), s.begin() + desc.rank); };
-    Json json = {{"name", layer.name}, {"op", "conv"}, {"n", desc.n}, {"ic", desc.ci}};
-    for (int axis = 0; axis < desc.rank; ++axis) {
-        json[std::string("i") + axis_name(axis, desc.rank)] = desc.in[axis];
+std::vector<int> axes_of(const ConvDesc &desc, const Spatial &s) {
+    return {s.begin(), s.begin() + desc.rank};
+}
+
+std::string saved_types(const ConvDesc &desc) {
+    const std::string &in = dtype_name(desc.in_type);
+    if (desc.weight_type == desc.in_type && desc.acc_type == desc.in_type && desc.out_type == desc.in_type) {
+        return in;
     }
-    json["oc"] = desc.co;
-    for (int axis = 0; axis < desc.rank && !desc.is_open(); ++axis) {
-        json[std::string("o") + axis_name(axis, desc.rank)] = out_extents(desc)[axis];
+    return fmt::format("{}x{}x{}x{}", in, dtype_name(desc.weight_type), dtype_name(desc.acc_type),
+                       dtype_name(desc.out_type));
+}
+
+std::string saved_layout(const ConvDesc &desc) {
+    const std::string in = layout_name(desc.in_layout, desc.rank);
+    return desc.in_layout == desc.out_layout ? in : in + "2" + layout_name(desc.out_layout, desc.rank);
+}
+
+/// The fields that only some ops have, where this op has them.
+void save_op_fields(const ConvDesc &desc, Json &json) {
+    const bool is_pool = op_info(desc.op).is_pool;
+    if (op_info(desc.op).has_filter) {
+        json["groups"] = desc.groups;
     }
-    std::vector<int> pad = axes(desc.pad_begin);
-    const std::vector<int> pad_end = axes(desc.pad_end);
-    pad.insert(pad.end(), pad_end.begin(), pad_end.end());
-    json["k"] = axes(desc.kernel);
-    json["stride"] = axes(desc.stride);
-    json["pad"] = pad;
-    json["dilation"] = axes(desc.dilation);
-    json["groups"] = desc.groups;
+    if (desc.op == Op::Deconv) {
+        json["output_padding"] = axes_of(desc, desc.out_pad);
+    }
+    if (desc.op == Op::Deform) {
+        json["offset_groups"] = desc.offset_groups;
+        json["modulated"] = desc.masked;
+    }
+    if (is_pool) {
+        json["ceil_mode"] = desc.ceil_mode;
+    }
+    if (desc.op == Op::AvgPool) {
+        json["count_include_pad"] = desc.pad_mode != PadMode::Ignore;
+    }
+    if (desc.op == Op::LpPool) {
+        json["norm"] = desc.norm;
+    }
+    for (const auto &[name, indices] : index_order_names()) {
+        if (desc.indices == indices) {
+            json["indices"] = name;
+        }
+    }
+}
+
+/// Where the output goes, if not to a tensor of its own in its own order.
+void save_store(const ConvDesc &desc, Json &json) {
+    for (const auto &[name, rearrange] : rearrange_names()) {
+        if (desc.rearrange == rearrange) {
+            json["rearrange"] = name;
+            json["rearrange_factor"] = desc.rearrange_factor;
+        }
+    }
+    if (desc.co_total != 0) {
+        json["oc_total"] = desc.co_total;
+        json["oc_begin"] = desc.co_begin;
+    }
+}
+
+void save_epilogue(const ConvDesc &desc, Json &json) {
     json["bias"] = desc.has_operand(Operand::Bias);
     json["bn"] = false;
     json["activation"] = saved_activation(desc);
     json["add"] = desc.has_operand(Operand::Residual);
-    if (!desc.is_open()) {
-        json["macs"] = mac_count(desc);
+    json["epilogue"] = Json::array();
+    for (const EpilogueStage &stage : desc.epilogue) {
+        std::string text = stage.name;
+        for (const double value : stage.params) {
+            text += "_v" + number_token(value);
+        }
+        json["epilogue"].push_back(text);
     }
-    json["params"] = parameter_count(desc);
+}
+
+Json save_layer(const Layer &layer) {
+    Json json = {{"name", layer.name}};
+    json.update(layer_fields(layer.desc));
     json["multiplicity"] = layer.multiplicity;
-    json["key"] = desc.key();
+    json["key"] = layer.desc.key();
     return json;
 }
 
@@ -62,6 +115,38 @@ std::string lines(const std::vector<Json> &objects) {
 }
 
 } // namespace
+
+Json layer_fields(const ConvDesc &desc) {
+    Json json = {{"op", op_info(desc.op).name}, {"n", desc.n}, {"ic", desc.ci}};
+    for (int axis = 0; axis < desc.rank; ++axis) {
+        json[std::string("i") + axis_name(axis, desc.rank)] = desc.in[axis];
+    }
+    json["oc"] = desc.co;
+    for (int axis = 0; axis < desc.rank && !desc.is_open(); ++axis) {
+        json[std::string("o") + axis_name(axis, desc.rank)] = out_extents(desc)[axis];
+    }
+    std::vector<int> pad = axes_of(desc, desc.pad_begin);
+    const std::vector<int> pad_end = axes_of(desc, desc.pad_end);
+    pad.insert(pad.end(), pad_end.begin(), pad_end.end());
+    json["k"] = axes_of(desc, desc.kernel);
+    json["stride"] = axes_of(desc, desc.stride);
+    json["pad"] = pad;
+    json["dilation"] = axes_of(desc, desc.dilation);
+    json["pad_mode"] = pad_mode_name(desc.pad_mode);
+    if (desc.pad_mode == PadMode::Constant) {
+        json["pad_value"] = desc.pad_value;
+    }
+    save_op_fields(desc, json);
+    save_store(desc, json);
+    json["layout"] = saved_layout(desc);
+    json["dtype"] = saved_types(desc);
+    save_epilogue(desc, json);
+    if (!desc.is_open()) {
+        json["macs"] = mac_count(desc);
+    }
+    json["params"] = parameter_count(desc);
+    return json;
+}
 
 void save_layer_list(const Network &network, const std::string &path) {
     std::vector<Json> layers;
