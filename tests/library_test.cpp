@@ -204,8 +204,8 @@ TEST(BakedLibrary, LayersWithOneKernelKeepTheirOwnWeights) {
             std::copy(from.as<char>(), from.as<char>() + from.bytes(), to->as<char>());
             return to;
         };
-        baked.filter = copy(call.problem["filter"]);
-        baked.bias = copy(call.problem["bias"]);
+        baked.trained["filter"] = copy(call.problem["filter"]);
+        baked.trained["bias"] = copy(call.problem["bias"]);
         layers.push_back(baked);
         calls.push_back(std::move(call));
     }

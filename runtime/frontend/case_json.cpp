@@ -37,6 +37,17 @@ std::vector<JsonField> JsonField::items() const {
     return all;
 }
 
+std::vector<std::pair<std::string, JsonField>> JsonField::members() const {
+    if (!value_->is_object()) {
+        fail(fmt::format("is {}, want an object", value_->type_name()));
+    }
+    std::vector<std::pair<std::string, JsonField>> all;
+    for (const auto &member : value_->items()) {
+        all.emplace_back(member.key(), at(member.key()));
+    }
+    return all;
+}
+
 std::string JsonField::text() const {
     if (!value_->is_string()) {
         fail(fmt::format("is {}, want a string", value_->type_name()));
@@ -100,16 +111,19 @@ TensorRecord::TensorRecord(const JsonField &record)
 
 Tensor TensorRecord::load() const {
     const int64_t count = count_elements(shape, field.at("shape"));
-    const DType type = dtype == "f64" ? DType::F64 : DType::F32;
+    const std::optional<DType> type = parse_dtype(dtype);
+    if (!type) {
+        field.at("dtype").fail("is '" + dtype + "', want f32, f64, f16, bool, i8, u8, ... or u64");
+    }
     const std::filesystem::path path =
         std::filesystem::path(field.file()).parent_path() / field.at("file").text();
     const std::string bytes = read_file(path.string());
-    const size_t want = static_cast<size_t>(count) * dtype_bytes(type);
+    const size_t want = static_cast<size_t>(count) * dtype_bytes(*type);
     if (bytes.size() != want) {
         field.at("file").fail(fmt::format("{} has {} bytes, want {} for {} {}", path.string(), bytes.size(),
                                           want, dtype, shape_text(shape)));
     }
-    Tensor tensor(type, shape);
+    Tensor tensor(*type, shape);
     std::memcpy(tensor.data(), bytes.data(), bytes.size());
     return tensor;
 }
