@@ -304,7 +304,8 @@ TEST_F(CaseFile, UnsupportedOpIsSkippedWithItsName) {
 }
 
 TEST_F(CaseFile, UnsupportedTypeIsSkippedWithItsName) {
-    fs::copy(std::string(kOwnCases) + "/onnx_style/relu", directory_, fs::copy_options::overwrite_existing);
+    fs::copy(std::string(kOwnCases) + "/onnx_style/relu", directory_,
+             fs::copy_options::overwrite_existing | fs::copy_options::recursive);
     replace("\"x\", \"dtype\": \"f32\"", "\"x\", \"dtype\": \"f16\"");
     replace("\"y\", \"dtype\": \"f32\"", "\"y\", \"dtype\": \"f16\"");
     EXPECT_EQ(load().skipped, "op Relu: input 'x' of type FLOAT16 is not supported");
