@@ -218,5 +218,25 @@ TEST(BakedLibrary, LayersWithOneKernelKeepTheirOwnWeights) {
         expect_calls_match_oracle(arm_toolchain(), {"net", dir.path()}, calls, true);
 }
 
+TEST(BakedLibrary, EveryTrainedOperandIsPartOfIt) {
+    Layer pool = layer("pool", "maxpool_ci5_i6x6_k2_s2_channel_scale_bias_prelu");
+    CCall call{"pool", pool.desc, make_problem(pool.desc, Fill::Uniform, kSeed)};
+    for (const char *name : {"scale", "bias", "slope"}) {
+        auto values = std::make_shared<Tensor>(DType::F32, std::vector<int64_t>{5});
+        std::copy(call.problem[name].as<float>(), call.problem[name].as<float>() + 5, values->as<float>());
+        pool.trained[name] = values;
+    }
+    const TempDir dir;
+    LibraryOptions options = library_options("net", dir.path(), {"x86_avx2"});
+    options.weights = WeightMode::Baked;
+    build_library({pool}, options);
+    const std::vector<CCall> calls = [&] {
+        std::vector<CCall> one;
+        one.push_back(std::move(call));
+        return one;
+    }();
+    expect_calls_match_oracle(native_toolchain(), {"net", dir.path()}, calls, true);
+}
+
 } // namespace
 } // namespace convsmith
