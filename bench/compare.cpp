@@ -12,13 +12,11 @@ namespace convsmith::bench {
 namespace {
 
 /// Copies trained values over the random ones.
-void take_values(const Tensor *trained, const Tensor &into, const std::string &what) {
-    if (!trained)
-        return;
-    if (trained->dtype() != into.dtype() || trained->shape() != into.shape())
+void take_values(const Tensor &trained, const Tensor &into, const std::string &what) {
+    if (trained.dtype() != into.dtype() || trained.shape() != into.shape())
         throw Error(ErrorCode::BadArgument,
-                    what + ": got " + describe(trained->view()) + ", want " + describe(into.view()));
-    std::memcpy(into.data(), trained->data(), into.bytes());
+                    what + ": got " + describe(trained.view()) + ", want " + describe(into.view()));
+    std::memcpy(into.data(), trained.data(), into.bytes());
 }
 
 Judgement judge_sample(const Problem &problem, const TensorView &output, const CompareOptions &options) {
@@ -55,9 +53,8 @@ Problem layer_problem(const Layer &layer, uint64_t seed) {
     if (layer.desc.is_open())
         throw Error(ErrorCode::BadArgument, layer.name + ": sizes are open (0); a benchmark needs them all");
     Problem problem = make_problem(layer.desc, Fill::Uniform, seed);
-    take_values(layer.filter.get(), problem["filter"], layer.name + ": filter");
-    if (layer.desc.has_operand(Operand::Bias))
-        take_values(layer.bias.get(), problem["bias"], layer.name + ": bias");
+    for (const auto &[name, values] : layer.trained)
+        take_values(*values, problem[name], layer.name + ": " + name);
     return problem;
 }
 

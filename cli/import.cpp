@@ -52,9 +52,8 @@ void run_import(const ImportCommand &options) {
     const Network network = import_onnx(options.model, parse_shapes(options.shapes));
     if (network.layers.empty()) {
         const std::string first = network.skipped.empty() ? "" : ": " + network.skipped.front().reason;
-        throw Error(ErrorCode::Unsupported,
-                    fmt::format("{}: none of {} nodes can be imported as a convolution{}", options.model,
-                                network.skipped.size(), first));
+        throw Error(ErrorCode::Unsupported, fmt::format("{}: none of {} nodes can be imported as a layer{}",
+                                                        options.model, network.skipped.size(), first));
     }
     save_layer_list(network, options.output);
     write_json_file(options.json, summary_json(network));
@@ -64,10 +63,10 @@ void run_import(const ImportCommand &options) {
         macs += static_cast<double>(mac_count(layer.desc)) * layer.multiplicity;
         parameters += static_cast<double>(parameter_count(layer.desc)) * layer.multiplicity;
     }
-    fmt::print("{}: {} convolutions, {} MACs, {} parameters -> {}\n", network.name, network.layers.size(),
-               si(macs), si(parameters), options.output);
+    fmt::print("{}: {} layers, {} MACs, {} parameters -> {}\n", network.name, network.layers.size(), si(macs),
+               si(parameters), options.output);
     if (!network.skipped.empty()) {
-        fmt::print("{} nodes are not part of a convolution (all are listed in {}):\n", network.skipped.size(),
+        fmt::print("{} nodes are not part of a layer (all are listed in {}):\n", network.skipped.size(),
                    options.output);
         print_skipped(network.skipped);
     }
@@ -77,8 +76,7 @@ void run_import(const ImportCommand &options) {
 
 void add_import(CLI::App &app, Command &) {
     const auto options = std::make_shared<ImportCommand>();
-    CLI::App &import =
-        *app.add_subcommand("import", "Write the convolutions of an ONNX model as a layer list");
+    CLI::App &import = *app.add_subcommand("import", "Write the layers of an ONNX model as a layer list");
     import.add_option("MODEL", options->model, "Model to read (.onnx)")->required()->type_name("");
     import.add_option("-o,--output", options->output, "Layer list to write (.json)")
         ->required()
@@ -86,8 +84,8 @@ void add_import(CLI::App &app, Command &) {
     add_shape_option(import, options->shapes);
     add_json_option(import, options->json);
     import.footer(
-        "Batch norm and activations are fused into their convolution; weights stay in the model: give the\n"
-        ".onnx file itself to build, check or bench to use them.\n\n"
+        "Batch norm and activations are fused into the layer before them; weights stay in the model: give\n"
+        "the .onnx file itself to build, check or bench to use them.\n\n"
         "Examples:\n"
         "  convsmith import detector.onnx -o layers.json --shape x=1,3,320,320");
     import.callback([options] { run_import(*options);

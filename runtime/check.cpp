@@ -31,6 +31,7 @@ constexpr size_t kEmulatedBatch = 32;
 /// Outputs of another system.
 struct Expectation {
     Tensor values;
+    Tensor indices; ///< of MaxPool, where the system gave them
     std::optional<double> atol, rtol;
 };
 
@@ -95,6 +96,16 @@ std::string compare_with_expected(const Trial &trial, const Tensor &output) {
         if (!(std::fabs(got - want) <= allowed)) {
             return fmt::format("output element {}: got {:.9g}, the case expects {:.9g} +- {:.2g}", i, got,
                                want, allowed);
+        }
+    }
+    return "";
+}
+
+/// What is wrong with the indices; empty if nothing or if none are expected.
+std::string compare_indices(const Tensor &want, const Tensor &got) {
+    for (int64_t i = 0; want.data() != nullptr && i < want.elements(); ++i) {
+        if (want.get(i) != got.get(i)) {
+            return fmt::format("index element {}: got {}, the case expects {}", i, got.get(i), want.get(i));
         }
     }
     return "";
@@ -169,7 +180,8 @@ public:
         Trial trial;
         trial.kind = "case";
         trial.problem = std::move(source.problem);
-        trial.expectation = Expectation{std::move(source.expected), source.atol, source.rtol};
+        trial.expectation = Expectation{std::move(source.expected), std::move(source.expected_indices),
+                                        source.atol, source.rtol};
         check.trials.push_back(std::move(trial));
         enqueue(std::move(check));
     }
@@ -225,13 +237,11 @@ private:
         Trial uniform;
         uniform.kind = "uniform";
         uniform.problem = make_problem(closed, Fill::Uniform, check.seed);
-        if (layer.filter) {
+        for (const auto &[name, values] : layer.trained) {
+            const Tensor &into = uniform.problem[name];
+            CONVSMITH_CHECK(into.shape() == values->shape() && into.dtype() == values->dtype());
+            std::memcpy(into.data(), values->data(), into.bytes());
             uniform.kind = "uniform, the layer's own weights";
-            std::memcpy(uniform.problem["filter"].data(), layer.filter->data(),
-                        uniform.problem["filter"].bytes());
-        }
-        if (layer.bias && uniform.problem["bias"].data() != nullptr) {
-            std::memcpy(uniform.problem["bias"].data(), layer.bias->data(), uniform.problem["bias"].bytes());
         }
         check.trials.push_back(std::move(uniform));
     }
@@ -295,7 +305,10 @@ private:
             return fmt::format("{}: {} of {} outputs wrong, first {}", where, judgement.wrong,
                                judgement.checked, judgement.first_wrong);
         }
-        const std::string wrong = trial.expectation ? compare_with_expected(trial, result.output) : "";
+        std::string wrong = trial.expectation ? compare_with_expected(trial, result.output) : "";
+        if (wrong.empty() && trial.expectation) {
+            wrong = compare_indices(trial.expectation->indices, result.indices);
+        }
         return wrong.empty() ? "" : where + ": " + wrong;
     }
 

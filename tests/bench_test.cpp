@@ -271,11 +271,11 @@ TEST(Compare, TrainedValuesReplaceRandomOnes) {
     Layer layer = tiny_layer();
     auto filter = std::make_shared<Tensor>(DType::F32, filter_shape(layer.desc));
     fill(*filter, Fill::SmallIntegers, 3);
-    layer.filter = filter;
+    layer.trained["filter"] = filter;
     const Problem problem = layer_problem(layer, 1);
     for (int64_t i = 0; i < filter->elements(); i++)
         ASSERT_EQ(problem["filter"].get(i), filter->get(i));
-    layer.filter = std::make_shared<Tensor>(DType::F32, std::vector<int64_t>{16, 8, 3, 2});
+    layer.trained["filter"] = std::make_shared<Tensor>(DType::F32, std::vector<int64_t>{16, 8, 3, 2});
     EXPECT_THROW(layer_problem(layer, 1), Error);
 }
 

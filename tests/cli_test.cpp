@@ -74,13 +74,14 @@ protected:
         EXPECT_EQ(files(), before);
     }
 
-    /// x [open][2][open][open] -> Conv 3x3 -> Relu -> MaxPool.
+    /// x [open][2][open][open] -> Conv 3x3 -> Relu -> MaxPool -> LRN.
     void write_model(const std::string &name) const {
         OnnxBuilder builder;
         builder.input("x", {-1, 2, -1, -1}).weights("w", {4, 2, 3, 3}).output("y");
         builder.node("Conv", {"x", "w"}, "c");
         builder.node("Relu", {"c"}, "r");
-        OnnxBuilder::ints(builder.node("MaxPool", {"r"}, "y"), "kernel_shape", {2, 2});
+        OnnxBuilder::ints(builder.node("MaxPool", {"r"}, "p"), "kernel_shape", {2, 2});
+        OnnxBuilder::integer(builder.node("LRN", {"p"}, "y"), "size", 3);
         builder.save(work() / name);
     }
 
@@ -172,18 +173,19 @@ TEST_F(Cli, ImportWritesALayerListThatIsASpec) {
     const Outcome imported = run("import m.onnx --shape x=1,2,8,8 -o layers.json --json summary.json");
     EXPECT_EQ(imported.exit_code, 0) << imported.err;
     EXPECT_EQ(imported.err, "");
-    EXPECT_NE(imported.out.find("1 convolutions"), std::string::npos) << imported.out;
-    EXPECT_NE(imported.out.find("MaxPool"), std::string::npos) << imported.out;
+    EXPECT_NE(imported.out.find("2 layers"), std::string::npos) << imported.out;
+    EXPECT_NE(imported.out.find("LRN"), std::string::npos) << imported.out;
     const json list = json::parse(read(work() / "layers.json"));
     EXPECT_EQ(list["layers"][0]["key"],
               "conv_n1_ci2_i8x8_co4_k3x3_s1x1_p0x0x0x0_d1x1_g1_f32_nchw_zeros_relu");
-    EXPECT_EQ(list["skipped"][0]["op"], "MaxPool");
+    EXPECT_EQ(list["layers"][1]["key"], "maxpool_n1_ci4_i6x6_k2x2_s1x1_p0x0x0x0_d1x1_f32_nchw_ignore");
+    EXPECT_EQ(list["skipped"][0]["op"], "LRN");
     EXPECT_EQ(json::parse(read(work() / "summary.json"))["skipped"], list["skipped"]);
     const Outcome explained = run("explain layers.json --target arm_neon --json plans.json");
     EXPECT_EQ(explained.exit_code, 0) << explained.err;
     const json plans = json::parse(read(work() / "plans.json"));
     EXPECT_EQ(plans["layers"][0]["key"], list["layers"][0]["key"]);
-    EXPECT_EQ(plans["skipped"][0]["op"], "MaxPool");
+    EXPECT_EQ(plans["skipped"][0]["op"], "LRN");
 }
 
 TEST_F(Cli, ExplainStatesTheProblemAndThePlan) {

@@ -53,7 +53,7 @@ TEST(LibraryRefuses, BakedWeightsThatAreMissingOrMisshapen) {
     Layer conv = layer("conv7", kKey);
     std::string message = refusal(ErrorCode::BadArgument, {conv}, options);
     EXPECT_TRUE(contains(message, "conv7") && contains(message, "filter is missing")) << message;
-    conv.filter = std::make_shared<Tensor>(DType::F32, std::vector<int64_t>{2, 3, 3});
+    conv.trained["filter"] = std::make_shared<Tensor>(DType::F32, std::vector<int64_t>{2, 3, 3});
     message = refusal(ErrorCode::BadArgument, {conv}, options);
     EXPECT_TRUE(contains(message, "[2][3][3]") && contains(message, "[2][2][3]")) << message;
     EXPECT_FALSE(fs::exists(options.directory));

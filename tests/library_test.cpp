@@ -204,8 +204,8 @@ TEST(BakedLibrary, LayersWithOneKernelKeepTheirOwnWeights) {
             std::copy(from.as<char>(), from.as<char>() + from.bytes(), to->as<char>());
             return to;
         };
-        baked.filter = copy(call.problem["filter"]);
-        baked.bias = copy(call.problem["bias"]);
+        baked.trained["filter"] = copy(call.problem["filter"]);
+        baked.trained["bias"] = copy(call.problem["bias"]);
         layers.push_back(baked);
         calls.push_back(std::move(call));
     }
@@ -216,6 +216,26 @@ TEST(BakedLibrary, LayersWithOneKernelKeepTheirOwnWeights) {
     expect_calls_match_oracle(native_toolchain(), {"net", dir.path()}, calls, true);
     if (can_emulate_arm())
         expect_calls_match_oracle(arm_toolchain(), {"net", dir.path()}, calls, true);
+}
+
+TEST(BakedLibrary, EveryTrainedOperandIsPartOfIt) {
+    Layer pool = layer("pool", "maxpool_ci5_i6x6_k2_s2_channel_scale_bias_prelu");
+    CCall call{"pool", pool.desc, make_problem(pool.desc, Fill::Uniform, kSeed)};
+    for (const char *name : {"scale", "bias", "slope"}) {
+        auto values = std::make_shared<Tensor>(DType::F32, std::vector<int64_t>{5});
+        std::copy(call.problem[name].as<float>(), call.problem[name].as<float>() + 5, values->as<float>());
+        pool.trained[name] = values;
+    }
+    const TempDir dir;
+    LibraryOptions options = library_options("net", dir.path(), {"x86_avx2"});
+    options.weights = WeightMode::Baked;
+    build_library({pool}, options);
+    const std::vector<CCall> calls = [&] {
+        std::vector<CCall> one;
+        one.push_back(std::move(call));
+        return one;
+    }();
+    expect_calls_match_oracle(native_toolchain(), {"net", dir.path()}, calls, true);
 }
 
 } // namespace

@@ -16,10 +16,10 @@ TEST_F(OnnxImport, DefaultsAreThoseOfTheStandard) {
     EXPECT_EQ(network.layers[0].name, "node_c");
     EXPECT_EQ(network.name, "model");
     EXPECT_TRUE(network.skipped.empty());
-    ASSERT_TRUE(network.layers[0].filter);
-    EXPECT_EQ(network.layers[0].filter->shape(), (std::vector<int64_t>{6, 4, 3, 3}));
-    EXPECT_EQ(network.layers[0].filter->get(17), 0.5);
-    EXPECT_FALSE(network.layers[0].bias);
+    ASSERT_TRUE(network.layers[0].values("filter"));
+    EXPECT_EQ(network.layers[0].values("filter")->shape(), (std::vector<int64_t>{6, 4, 3, 3}));
+    EXPECT_EQ(network.layers[0].values("filter")->get(17), 0.5);
+    EXPECT_FALSE(network.layers[0].values("bias"));
 }
 
 TEST_F(OnnxImport, AttributesReachTheDescriptor) {
@@ -84,13 +84,17 @@ TEST_F(OnnxImport, BiasIsTakenFromTheThirdInput) {
     builder.node("Conv", {"x", "w", "b"}, "c");
     const Layer layer = import(builder).layers.at(0);
     EXPECT_EQ(layer.desc.epilogue, (Stages{{"bias", {}}}));
-    ASSERT_TRUE(layer.bias);
-    EXPECT_EQ(layer.bias->get(1), -4);
+    ASSERT_TRUE(layer.values("bias"));
+    EXPECT_EQ(layer.values("bias")->get(1), -4);
 }
 
 TEST_F(OnnxImport, WeightsMayBeConstantNodesAndTheirIdentity) {
     OnnxBuilder builder;
     builder.input("x", {1, 1, 4, 4}).output("c");
+    builder.graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(
+        onnx::TensorProto::DOUBLE);
+    builder.graph().mutable_output(0)->mutable_type()->mutable_tensor_type()->set_elem_type(
+        onnx::TensorProto::DOUBLE);
     onnx::NodeProto &constant = builder.node("Constant", {}, "k");
     onnx::TensorProto &tensor =
         *OnnxBuilder::attribute(constant, "value", onnx::AttributeProto::TENSOR).mutable_t();
@@ -105,24 +109,24 @@ TEST_F(OnnxImport, WeightsMayBeConstantNodesAndTheirIdentity) {
     const Network network = import(builder);
     EXPECT_TRUE(network.skipped.empty());
     EXPECT_EQ(network.layers.at(0).desc.weight_type, DType::F64);
-    EXPECT_EQ(network.layers.at(0).filter->get(0), 0.1);
+    EXPECT_EQ(network.layers.at(0).values("filter")->get(0), 0.1);
 }
 
 TEST_F(OnnxImport, ComputedWeightsAndUnsupportedNodesAreListed) {
     OnnxBuilder builder;
     builder.input("x", {1, 2, 6, 6}).input("w", {2, 2, 1, 1}).weights("k", {2, 2, 2, 2}).output("y");
     builder.node("Conv", {"x", "w"}, "a");
-    builder.node("MaxPool", {"a"}, "b");
-    OnnxBuilder::ints(*builder.graph().mutable_node(1), "kernel_shape", {2, 2});
-    builder.node("ConvTranspose", {"b", "k"}, "c");
+    builder.node("LRN", {"a"}, "b");
+    OnnxBuilder::integer(*builder.graph().mutable_node(1), "size", 3);
+    builder.node("ConvInteger", {"b", "k"}, "c");
     builder.node("Twist", {"c"}, "d").set_domain("com.example");
     builder.node("Conv", {"d", "k"}, "y");
     const Network network = import(builder);
     EXPECT_TRUE(network.layers.empty());
     ASSERT_EQ(network.skipped.size(), 5u);
     EXPECT_TRUE(has(network.skipped[0].reason, {"'w'", "computed"}));
-    EXPECT_TRUE(has(network.skipped[1].reason, {"pooling"}));
-    EXPECT_TRUE(has(network.skipped[2].reason, {"convolution"}));
+    EXPECT_TRUE(has(network.skipped[1].reason, {"no operation"}));
+    EXPECT_TRUE(has(network.skipped[2].reason, {"quantised"}));
     EXPECT_TRUE(has(network.skipped[3].reason, {"com.example"}));
     EXPECT_TRUE(has(network.skipped[4].reason, {"node_d", "Twist", "'d'"}));
 }
@@ -152,9 +156,11 @@ TEST_F(OnnxImport, ShapesGoThroughOtherNodesAndNewOperators) {
     ImportOptions options;
     options.shapes["x"] = {1, 2, 20, 14};
     const Network network = import(builder, options);
-    ASSERT_EQ(network.layers.size(), 2u);
-    EXPECT_EQ(key_of(network), "conv_n1_ci2_i10x7_co2_k3x3_s1x1_p0x0x0x0_d1x1_g1_f32_nchw_zeros");
-    EXPECT_EQ(network.layers[1].desc.key(), "conv_n1_ci2_i1x1_co5_k1x1_s1x1_p0x0x0x0_d1x1_g1_f32_nchw_zeros");
+    ASSERT_EQ(network.layers.size(), 4u);
+    EXPECT_EQ(key_of(network), "identity_n1_ci2_i20x14_p0x0x0x0_f32_nchw_zeros_mish");
+    EXPECT_EQ(network.layers[2].desc.key(),
+              "conv_n1_ci2_i10x7_co2_k3x3_s1x1_p0x0x0x0_d1x1_g1_f32_nchw_zeros");
+    EXPECT_EQ(network.layers[3].desc.key(), "conv_n1_ci2_i1x1_co5_k1x1_s1x1_p0x0x0x0_d1x1_g1_f32_nchw_zeros");
 }
 
 TEST_F(OnnxImport, OpenInputDimensionsAskForTheOption) {

@@ -19,6 +19,7 @@ struct ConformanceCase {
     std::string malformed; ///< names file and field
     Problem problem;       ///< in the layout of the case; filters as filter_shape
     Tensor expected;
+    Tensor expected_indices;          ///< of MaxPool with a second output, else empty
     std::optional<double> atol, rtol; ///< what the file gives
 
     bool is_runnable() const { return skipped.empty() && malformed.empty(); }

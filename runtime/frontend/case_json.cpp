@@ -38,6 +38,17 @@ std::vector<JsonField> JsonField::items() const {
     return all;
 }
 
+std::vector<std::pair<std::string, JsonField>> JsonField::members() const {
+    if (!value_->is_object()) {
+        fail(fmt::format("is {}, want an object", value_->type_name()));
+    }
+    std::vector<std::pair<std::string, JsonField>> all;
+    for (const auto &member : value_->items()) {
+        all.emplace_back(member.key(), at(member.key()));
+    }
+    return all;
+}
+
 std::string JsonField::text() const {
     if (!value_->is_string()) {
         fail(fmt::format("is {}, want a string", value_->type_name()));
@@ -110,7 +121,7 @@ Tensor TensorRecord::load() const {
     const int64_t count = count_elements(shape, field.at("shape"));
     const std::optional<DType> type = parse_dtype(dtype);
     if (!type) {
-        field.at("dtype").fail("is '" + dtype + "', want an element type such as f32 or i8");
+        field.at("dtype").fail("is '" + dtype + "', want f32, f64, f16, bool, i8, u8, ... or u64");
     }
     const std::filesystem::path path =
         std::filesystem::path(field.file()).parent_path() / field.at("file").text();

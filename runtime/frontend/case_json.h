@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace convsmith {
@@ -23,6 +24,8 @@ public:
     JsonField at(const std::string &name) const;
     /// The elements of an array.
     std::vector<JsonField> items() const;
+    /// The members of an object by name.
+    std::vector<std::pair<std::string, JsonField>> members() const;
 
     std::string text() const;
     double number() const;
@@ -32,6 +35,7 @@ public:
     std::vector<double> numbers() const;
     bool is_text() const { return value_->is_string(); }
     bool is_number() const { return value_->is_number(); }
+    bool is_integer() const { return value_->is_number_integer(); }
 
     /// Throws Error(BadArgument): "FILE: field 'a.b': PROBLEM".
     [[noreturn]] void fail(const std::string &problem) const;
@@ -56,7 +60,7 @@ struct TensorRecord {
 
     bool is_float() const { return dtype == "f32" || dtype == "f64"; }
 
-    /// Reads the values. Throws Error for an unknown type, a missing file or one of another size.
+    /// Reads the values. Throws Error if the dtype is unknown, or the file is missing or has another size.
     Tensor load() const;
 };
 

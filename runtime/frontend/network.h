@@ -12,14 +12,20 @@
 
 namespace convsmith {
 
-/// One convolution of a network.
+/// One operation of a network.
 struct Layer {
     std::string name;
     ConvDesc desc;
     int multiplicity = 1; ///< how often the network runs this very problem
-    /// Trained values where the source has them (ONNX), in filter_shape order and [co]; else null.
-    std::shared_ptr<const Tensor> filter;
-    std::shared_ptr<const Tensor> bias;
+    /// Trained values where the source has them (ONNX) by the names of tensor_specs, the filter in
+    /// filter_shape order: "filter", "bias", "scale", "slope".
+    std::map<std::string, std::shared_ptr<const Tensor>> trained;
+
+    /// The trained values of the tensor called `tensor`; null if the source has none.
+    std::shared_ptr<const Tensor> values(const std::string &tensor) const {
+        const auto found = trained.find(tensor);
+        return found == trained.end() ? nullptr : found->second;
+    }
 };
 
 /// A node or layer that convsmith does not compile, with the reason; never dropped silently.
@@ -47,8 +53,8 @@ Network load_layer_list(const std::string &path);
 /// Writes one (atomically: a temporary file, then a rename). The result reads back to the same layers.
 void save_layer_list(const Network &network, const std::string &path);
 
-/// Reads an ONNX model: Conv nodes become layers, BatchNormalization after a Conv is folded into its weights,
-/// a following activation is fused into the epilogue. Throws Error naming file and node.
+/// Reads an ONNX model: which nodes become layers and what is fused into them is listed in docs/onnx.md.
+/// Throws Error naming file and node.
 Network import_onnx(const std::string &path, const ImportOptions &options = ImportOptions());
 
 /// A SPEC of the command line: a key, a layer list (.json) or an ONNX model (.onnx).

@@ -41,36 +41,36 @@ std::optional<Bounds> clip_bounds(const OnnxGraph &graph, int node) {
     return bounds;
 }
 
-std::optional<EpilogueStage> clip_stage(const OnnxGraph &graph, int node) {
+std::optional<Activation> clip(const OnnxGraph &graph, int node) {
     const std::optional<Bounds> bounds = clip_bounds(graph, node);
     if (!bounds) {
         return std::nullopt;
     }
     if (bounds->min == 0 && bounds->max == 6) {
-        return epilogue_stage("relu6");
+        return Activation{{epilogue_stage("relu6")}};
     }
     if (bounds->min == 0 && bounds->max == kInfinity) {
-        return epilogue_stage("relu");
+        return Activation{{epilogue_stage("relu")}};
     }
-    if (!std::isfinite(bounds->min) || !std::isfinite(bounds->max) || bounds->min > bounds->max) {
-        return std::nullopt;
+    if (bounds->min == -kInfinity && bounds->max == kInfinity) {
+        return Activation{};
     }
-    return EpilogueStage{"clamp", {bounds->min, bounds->max}};
+    // Where the bounds cross, the standard has the upper one win.
+    return Activation{{{"clamp", {std::fmin(bounds->min, bounds->max), bounds->max}}}};
 }
 
-std::optional<EpilogueStage> selu_stage(const OnnxGraph &graph, int node) {
-    constexpr double kAlpha =
-        1.6732632423543772; // the stage has the constants of the paper, the defaults of ONNX
+/// The stage selu has the constants of the paper, which are the standard's defaults; others are an elu,
+/// scaled.
+Activation selu(const OnnxGraph &graph, int node) {
+    constexpr double kAlpha = 1.6732632423543772;
     constexpr double kGamma = 1.0507009873554805;
-    const bool is_default = std::fabs(graph.number(node, "alpha", kAlpha) - kAlpha) < 1e-5 &&
-                            std::fabs(graph.number(node, "gamma", kGamma) - kGamma) < 1e-5;
-    return is_default ? std::optional<EpilogueStage>(epilogue_stage("selu")) : std::nullopt;
-}
-
-std::optional<EpilogueStage> prelu_stage(const OnnxGraph &graph, int node) {
-    const std::optional<double> slope =
-        graph.node(node).input_size() == 2 ? graph.scalar(graph.node(node).input(1)) : std::nullopt;
-    return slope ? std::optional<EpilogueStage>({"leaky_relu", {*slope}}) : std::nullopt;
+    const bool is_first = graph.opset() < 6; // whose defaults were rounded otherwise
+    const double alpha = graph.number(node, "alpha", is_first ? 1.6732 : kAlpha);
+    const double gamma = graph.number(node, "gamma", is_first ? 1.0507 : kGamma);
+    if (std::fabs(alpha - kAlpha) < 1e-6 && std::fabs(gamma - kGamma) < 1e-6) {
+        return {{epilogue_stage("selu")}};
+    }
+    return {{{"elu", {alpha}}, epilogue_stage("channel_scale")}, gamma};
 }
 
 using Samples = std::vector<double>;
@@ -223,41 +223,39 @@ bool has_single_exit(const OnnxGraph &graph, const Environment &known, const std
 
 } // namespace
 
-std::optional<EpilogueStage> single_activation(const OnnxGraph &graph, int node) {
-    static const std::map<std::string, std::string> kPlain = {{"HardSwish", "hard_swish"},
-                                                              {"Mish", "mish"},
-                                                              {"Relu", "relu"},
-                                                              {"Sigmoid", "sigmoid"},
-                                                              {"Tanh", "tanh"}};
+std::optional<Activation> single_activation(const OnnxGraph &graph, int node) {
+    static const std::map<std::string, std::string> kPlain = {
+        {"HardSwish", "hard_swish"}, {"Mish", "mish"},         {"Relu", "relu"},
+        {"Sigmoid", "sigmoid"},      {"Softplus", "softplus"}, {"Tanh", "tanh"}};
+    static const std::map<std::string, std::string> kWithAlpha = {
+        {"Celu", "celu"}, {"Elu", "elu"}, {"LeakyRelu", "leaky_relu"}};
     const std::string &op = graph.node(node).op_type();
     if (!graph.is_standard(node)) {
         return std::nullopt;
     }
-    const auto plain = kPlain.find(op);
-    if (plain != kPlain.end()) {
-        return epilogue_stage(plain->second);
+    if (const auto plain = kPlain.find(op); plain != kPlain.end()) {
+        return Activation{{epilogue_stage(plain->second)}};
     }
-    if (op == "LeakyRelu") {
-        return EpilogueStage{"leaky_relu", {graph.number(node, "alpha", 0.01)}};
-    }
-    if (op == "Elu") {
-        return EpilogueStage{"elu", {graph.number(node, "alpha", 1)}};
+    if (const auto found = kWithAlpha.find(op); found != kWithAlpha.end()) {
+        EpilogueStage stage = epilogue_stage(found->second);
+        stage.params[0] = graph.number(node, "alpha", stage.params[0]);
+        return Activation{{stage}};
     }
     if (op == "HardSigmoid") {
-        return EpilogueStage{"hard_sigmoid",
-                             {graph.number(node, "alpha", 0.2), graph.number(node, "beta", 0.5)}};
+        return Activation{
+            {{"hard_sigmoid", {graph.number(node, "alpha", 0.2), graph.number(node, "beta", 0.5)}}}};
     }
     if (op == "Swish" && graph.number(node, "alpha", 1) == 1) {
-        return epilogue_stage("silu");
+        return Activation{{epilogue_stage("silu")}};
     }
     if (op == "Gelu") {
-        const bool is_tanh = graph.text(node, "approximate", "none") == "tanh";
-        return epilogue_stage(is_tanh ? "fast_gelu" : "gelu");
+        const std::string approximate = graph.text(node, "approximate", "none");
+        if (approximate != "none" && approximate != "tanh") {
+            graph.fail(node, "attribute approximate is '" + approximate + "', want none or tanh");
+        }
+        return Activation{{epilogue_stage(approximate == "tanh" ? "fast_gelu" : "gelu")}};
     }
-    return op == "Clip"    ? clip_stage(graph, node)
-           : op == "Selu"  ? selu_stage(graph, node)
-           : op == "PRelu" ? prelu_stage(graph, node)
-                           : std::nullopt;
+    return op == "Clip" ? clip(graph, node) : op == "Selu" ? std::optional(selu(graph, node)) : std::nullopt;
 }
 
 std::optional<ActivationMatch> spelled_activation(const OnnxGraph &graph, const std::string &value) {

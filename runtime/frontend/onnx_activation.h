@@ -11,6 +11,12 @@
 
 namespace convsmith::frontend {
 
+/// Element-wise stages that one operator is.
+struct Activation {
+    std::vector<EpilogueStage> stages; ///< none: the operator changes nothing
+    double scale = 1;                  ///< of every channel, for the stage channel_scale if there is one
+};
+
 /// Nodes that together compute `stage` of one value.
 struct ActivationMatch {
     EpilogueStage stage;
@@ -20,7 +26,7 @@ struct ActivationMatch {
 
 /// The activation that a single operator applies to its only computed input; nothing if `node` is none, or
 /// one whose parameters are not constant.
-std::optional<EpilogueStage> single_activation(const OnnxGraph &graph, int node);
+std::optional<Activation> single_activation(const OnnxGraph &graph, int node);
 
 /// The activation that all consumers of `value` spell out together, such as x * sigmoid(x), recognised by
 /// what it computes: the nodes are evaluated on sample points and compared with every stage of the epilogue

@@ -1,81 +1,70 @@
-// Fusion of the nodes after a Conv, one at a time for as long as the next one fits.
+// Fusion of the nodes after an operation, one at a time for as long as the next one fits.
 #include "runtime/frontend/onnx_fuse.h"
 
+#include "generators/conv_shape.h"
 #include "runtime/frontend/onnx_activation.h"
+#include "runtime/frontend/onnx_affine.h"
+#include "runtime/frontend/onnx_ops.h"
+#include "runtime/frontend/onnx_rearrange.h"
 
 #include <algorithm>
-#include <cmath>
-#include <functional>
 
 namespace convsmith::frontend {
 
 namespace {
 
-/// Per-channel factors of one affine node.
-struct Affine {
-    std::vector<double> scale;
-    std::vector<double> shift;
-    bool has_shift = false;
-};
-
 class Fuser {
 public:
-    Fuser(const OnnxGraph &graph, const OnnxShapes &shapes, int conv, int co)
-        : graph_(graph), shapes_(shapes), conv_(conv), co_(co) {
-        tail_.scale.assign(co, 1);
-        tail_.shift.assign(co, 0);
-        tail_.output = graph.node(conv).output(0);
+    Fuser(const OnnxGraph &graph, const OnnxShapes &shapes, const FuseStart &start)
+        : graph_(graph), shapes_(shapes), start_(start), folds_(op_info(start.desc.op).has_filter) {
+        tail_.desc = start.desc;
+        tail_.scale.assign(start.desc.co, 1);
+        tail_.output = start.output;
+        if (!start.bias.empty()) {
+            tail_.desc.epilogue.push_back(epilogue_stage("bias"));
+            tail_.trained["bias"] = start.bias;
+        }
     }
 
     FusedTail run() {
-        while (!graph_.is_output(tail_.output) && (fuse_node() || fuse_group())) {
+        while (!graph_.is_output(tail_.output) && (fuse_next() || fuse_group())) {
         }
         return std::move(tail_);
     }
 
+    FusedTail run_from(int node) {
+        const std::optional<ActivationMatch> group = spelled_activation(graph_, tail_.output);
+        const bool begins_group =
+            group && std::find(group->nodes.begin(), group->nodes.end(), node) != group->nodes.end();
+        return (begins_group ? accept_group(*group) : fuse_node(node)) ? run() : std::move(tail_);
+    }
+
 private:
     /// The next node, if it alone reads the value.
-    bool fuse_node() {
+    bool fuse_next() {
         const std::vector<int> &consumers = graph_.consumers(tail_.output);
-        if (consumers.size() != 1) {
-            return false;
-        }
-        const int node = consumers.front();
+        return consumers.size() == 1 && fuse_node(consumers.front());
+    }
+
+    bool fuse_node(int node) {
         const onnx::NodeProto &proto = graph_.node(node);
         if (proto.output_size() < 1 || !graph_.is_standard(node) || !is_read_as_input(node)) {
             return false;
         }
-        if (tail_.stages.empty()) {
-            if (const std::optional<Affine> affine = read_affine(node)) {
-                append(*affine);
-                accept(node);
-                return true;
-            }
-        }
-        if (is_residual(node)) {
-            tail_.stages.push_back(epilogue_stage("residual"));
-            accept(node);
-            return true;
-        }
-        const std::optional<EpilogueStage> stage =
-            proto.input(0) == tail_.output ? single_activation(graph_, node) : std::nullopt;
-        if (stage) {
-            tail_.stages.push_back(*stage);
-            accept(node);
-        }
-        return stage.has_value();
+        return fuse_affine(node) || fuse_residual(node) || fuse_activation(node) || fuse_slopes(node) ||
+               fuse_rearrangement(node);
     }
 
     /// Several nodes that spell out an activation together.
     bool fuse_group() {
         const std::optional<ActivationMatch> match = spelled_activation(graph_, tail_.output);
-        if (!match) {
-            return false;
-        }
-        tail_.stages.push_back(match->stage);
-        tail_.nodes.insert(tail_.nodes.end(), match->nodes.begin(), match->nodes.end());
-        tail_.output = match->output;
-        return true;
+        return match && accept_group(*match);
+    }
+
+    bool accept_group(const ActivationMatch &match) {
+        ConvDesc desc = tail_.desc;
+        desc.epilogue.push_back(match.stage);
+        return accept(std::move(desc), match.nodes, match.output);
     }
 
     /// False if only a subgraph of the node reads the value.
@@ -84,130 +73,184 @@ private:
         return std::find(inputs.begin(), inputs.end(), tail_.output) != inputs.end();
     }
 
-    void accept(int node) {
-        tail_.nodes.push_back(node);
-        tail_.output = graph_.node(node).output(0);
+    /// Takes `desc` for the layer's, if there are kernels for it.
+    bool accept(ConvDesc desc, const std::vector<int> &nodes, const std::string &output) {
+        try {
+            desc.validate();
+        } catch (const Error &) {
+            return false; // such as a second stage that reads a tensor of one kind
+        }
+        tail_.desc = std::move(desc);
+        tail_.nodes.insert(tail_.nodes.end(), nodes.begin(), nodes.end());
+        tail_.output = output;
+        return true;
+    }
+    bool accept(ConvDesc desc, int node) {
+        return accept(std::move(desc), {node}, graph_.node(node).output(0));
     }
 
-    void append(const Affine &affine) {
-        for (int co = 0; co < co_; ++co) {
+    /// Operands per channel belong to the channels before an index map.
+    bool has_own_channels() const { return tail_.desc.rearrange == Rearrange::None; }
+    ChannelValue value() const { return {tail_.output, tail_.desc.co}; }
+
+    bool fuse_affine(int node) {
+        const bool is_candidate = has_own_channels();
+        const std::optional<Affine> affine =
+            is_candidate ? read_affine(graph_, shapes_, node, value()) : std::nullopt;
+        if (!affine) {
+            return false;
+        }
+        const std::vector<EpilogueStage> &stages = tail_.desc.epilogue;
+        const bool is_linear = stages.empty() || (stages.size() == 1 && stages[0].name == "bias");
+        return folds_ && is_linear ? fold_affine(node, *affine) : append_affine(node, *affine);
+    }
+
+    /// Into weights and bias.
+    bool fold_affine(int node, const Affine &affine) {
+        ConvDesc desc = tail_.desc;
+        if (affine.has_shift && desc.epilogue.empty()) {
+            desc.epilogue.push_back(epilogue_stage("bias"));
+        }
+        if (!accept(std::move(desc), node)) {
+            return false;
+        }
+        std::vector<double> &bias = tail_.trained["bias"];
+        bias.resize(affine.shift.size(), 0);
+        for (size_t co = 0; co < bias.size(); ++co) {
             tail_.scale[co] *= affine.scale[co];
-            tail_.shift[co] = tail_.shift[co] * affine.scale[co] + affine.shift[co];
+            bias[co] = bias[co] * affine.scale[co] + affine.shift[co];
         }
-        tail_.has_shift |= affine.has_shift;
+        if (tail_.desc.epilogue.empty()) {
+            tail_.trained.erase("bias");
+        }
+        return true;
     }
 
-    std::optional<Affine> read_affine(int node) const {
+    /// As stages of their own.
+    bool append_affine(int node, const Affine &affine) {
+        ConvDesc desc = tail_.desc;
+        const bool scales =
+            std::any_of(affine.scale.begin(), affine.scale.end(), [](double s) { return s != 1; });
+        if (scales) {
+            desc.epilogue.push_back(epilogue_stage("channel_scale"));
+        }
+        if (affine.has_shift) {
+            desc.epilogue.push_back(epilogue_stage("bias"));
+        }
+        if (!accept(std::move(desc), node)) {
+            return false;
+        }
+        if (scales) {
+            tail_.trained["scale"] = affine.scale;
+        }
+        if (affine.has_shift) {
+            tail_.trained["bias"] = affine.shift;
+        }
+        return true;
+    }
+
+    bool fuse_activation(int node) {
+        const std::optional<Activation> activation =
+            graph_.node(node).input(0) == tail_.output ? single_activation(graph_, node) : std::nullopt;
+        if (!activation) {
+            return false;
+        }
+        ConvDesc desc = tail_.desc;
+        desc.epilogue.insert(desc.epilogue.end(), activation->stages.begin(), activation->stages.end());
+        const bool scales =
+            std::any_of(activation->stages.begin(), activation->stages.end(),
+                        [](const EpilogueStage &stage) { return stage.name == "channel_scale"; });
+        if (!accept(std::move(desc), node)) {
+            return false;
+        }
+        if (scales) {
+            tail_.trained["scale"].assign(tail_.desc.co, activation->scale);
+        }
+        return true;
+    }
+
+    bool fuse_slopes(int node) {
+        const auto slopes = has_own_channels() ? read_slopes(graph_, shapes_, node, value()) : std::nullopt;
+        if (!slopes) {
+            return false;
+        }
+        ConvDesc desc = tail_.desc;
+        const bool is_uniform = std::count(slopes->begin(), slopes->end(), slopes->front()) ==
+                                static_cast<int64_t>(slopes->size());
+        if (is_uniform) {
+            const double slope = desc.acc_type == DType::F32
+                                     ? shortest_double(static_cast<float>(slopes->front()))
+                                     : slopes->front();
+            desc.epilogue.push_back({"leaky_relu", {slope}});
+            return accept(std::move(desc), node);
+        }
+        desc.epilogue.push_back(epilogue_stage("prelu"));
+        if (!accept(std::move(desc), node)) {
+            return false;
+        }
+        tail_.trained["slope"] = *slopes;
+        return true;
+    }
+
+    /// An addition of another value of the same shape that is ready before the layer runs.
+    bool fuse_residual(int node) {
         const onnx::NodeProto &proto = graph_.node(node);
-        const std::string &op = proto.op_type();
-        if (op == "BatchNormalization") {
-            return read_batch_norm(node);
-        }
-        const bool is_commutative = op == "Add" || op == "Mul";
-        if (proto.input_size() != 2 || !(is_commutative || op == "Sub" || op == "Div")) {
-            return std::nullopt;
-        }
-        const bool is_second = proto.input(0) == tail_.output;
-        if (!is_second && !is_commutative) {
-            return std::nullopt; // constant - x and constant / x
-        }
-        const auto values = per_channel(proto.input(is_second ? 1 : 0));
-        if (!values) {
-            return std::nullopt;
-        }
-        Affine affine = {std::vector<double>(co_, 1), std::vector<double>(co_, 0),
-                         op == "Add" || op == "Sub"};
-        for (int co = 0; co < co_; ++co) {
-            const double value = (*values)[co];
-            affine.scale[co] = op == "Mul" ? value : op == "Div" ? 1 / value : 1;
-            affine.shift[co] = op == "Add" ? value : op == "Sub" ? -value : 0;
-        }
-        const bool is_finite = std::all_of(affine.scale.begin(), affine.scale.end(),
-                                           [](double scale) { return std::isfinite(scale); });
-        return is_finite ? std::optional<Affine>(affine) : std::nullopt;
-    }
-
-    /// y = scale * (x - mean) / sqrt(var + epsilon) + bias, in inference mode.
-    std::optional<Affine> read_batch_norm(int node) const {
-        const onnx::NodeProto &proto = graph_.node(node);
-        if (proto.input_size() != 5 || proto.input(0) != tail_.output) {
-            return std::nullopt;
-        }
-        for (int i = 1; i < proto.output_size(); ++i) {
-            if (!proto.output(i).empty()) {
-                return std::nullopt; // running statistics are computed: training
-            }
-        }
-        if (graph_.integer(node, "training_mode", 0) != 0 || graph_.integer(node, "spatial", 1) != 1) {
-            return std::nullopt;
-        }
-        std::vector<std::vector<double>> values;
-        for (int i = 1; i < 5; ++i) {
-            const onnx::TensorProto *tensor = graph_.constant(proto.input(i));
-            auto numbers = tensor ? graph_.numbers(*tensor) : std::nullopt;
-            if (!numbers || static_cast<int>(numbers->size()) != co_) {
-                return std::nullopt;
-            }
-            values.push_back(std::move(*numbers));
-        }
-        const double epsilon = graph_.number(node, "epsilon", 1e-5);
-        Affine affine = {std::vector<double>(co_), std::vector<double>(co_), true};
-        for (int co = 0; co < co_; ++co) {
-            affine.scale[co] = values[0][co] / std::sqrt(values[3][co] + epsilon);
-            affine.shift[co] = values[1][co] - values[2][co] * affine.scale[co];
-        }
-        return affine;
-    }
-
-    /// A constant that broadcasts to one number per channel of [n][c][spatial...]; nothing for any other.
-    std::optional<std::vector<double>> per_channel(const std::string &value) const {
-        const onnx::TensorProto *tensor = graph_.constant(value);
-        const auto shape = shapes_.find(graph_.node(conv_).output(0));
-        if (!tensor || shape == shapes_.end()) {
-            return std::nullopt;
-        }
-        const int rank = static_cast<int>(shape->second.size());
-        const int missing = rank - tensor->dims_size();
-        for (int i = 0; i < tensor->dims_size(); ++i) {
-            const bool is_channel = i + missing == 1;
-            if (missing < 0 || (tensor->dims(i) != 1 && !(is_channel && tensor->dims(i) == co_))) {
-                return std::nullopt;
-            }
-        }
-        std::optional<std::vector<double>> numbers = graph_.numbers(*tensor);
-        if (numbers && numbers->size() == 1) {
-            numbers->assign(co_, numbers->front());
-        }
-        return numbers;
-    }
-
-    /// An addition of another value of the same shape that is ready before the Conv runs.
-    bool is_residual(int node) const {
-        const onnx::NodeProto &proto = graph_.node(node);
-        const bool is_sum = proto.op_type() == "Add" || proto.op_type() == "Sum";
-        const auto is_residual_stage = [](const EpilogueStage &stage) { return stage.name == "residual"; };
-        if (!is_sum || proto.input_size() != 2 ||
-            std::any_of(tail_.stages.begin(), tail_.stages.end(), is_residual_stage)) {
+        if ((proto.op_type() != "Add" && proto.op_type() != "Sum") || proto.input_size() != 2 ||
+            proto.input(0) == proto.input(1)) {
             return false;
         }
         const std::string &other = proto.input(0) == tail_.output ? proto.input(1) : proto.input(0);
-        const auto shape = shapes_.find(other);
-        const auto own = shapes_.find(graph_.node(conv_).output(0));
-        return !graph_.constant(other) && graph_.producer(other) < conv_ && is_known(shapes_, other) &&
-               own != shapes_.end() && shape->second == own->second;
+        if (graph_.constant(other) || graph_.producer(other) >= start_.node || !is_known(shapes_, other) ||
+            !is_known(shapes_, tail_.output) || *shapes_.find(other) != *shapes_.find(tail_.output)) {
+            return false;
+        }
+        ConvDesc desc = tail_.desc;
+        desc.epilogue.push_back(epilogue_stage("residual"));
+        if (!accept(std::move(desc), node)) {
+            return false;
+        }
+        tail_.computed["residual"] = other;
+        return true;
+    }
+
+    /// DepthToSpace, SpaceToDepth, or a shuffle spelled in three nodes. A residual before it would lie in the
+    /// other order.
+    bool fuse_rearrangement(int node) {
+        if (!has_own_channels() || tail_.desc.has_operand(Operand::Residual) ||
+            graph_.node(node).input(0) != tail_.output) {
+            return false;
+        }
+        ConvDesc desc = tail_.desc;
+        if (read_rearrangement(graph_, node, desc)) {
+            return accept(std::move(desc), node);
+        }
+        const std::vector<int64_t> *shape = shapes_.find(tail_.output);
+        const std::optional<RearrangeMatch> match = shape && static_cast<int>(shape->size()) == desc.rank + 2
+                                                        ? spelled_rearrangement(graph_, shapes_, node)
+                                                        : std::nullopt;
+        if (!match) {
+            return false;
+        }
+        desc.rearrange = match->rearrange;
+        desc.rearrange_factor = match->factor;
+        return accept(std::move(desc), match->nodes, match->output);
     }
 
     const OnnxGraph &graph_;
     const OnnxShapes &shapes_;
-    int conv_;
-    int co_;
+    const FuseStart &start_;
+    bool folds_; ///< the operation has weights that a scale can be folded into
     FusedTail tail_;
 };
 
 } // namespace
 
-FusedTail fuse_tail(const OnnxGraph &graph, const OnnxShapes &shapes, int conv, int co) {
-    return Fuser(graph, shapes, conv, co).run();
+FusedTail fuse_tail(const OnnxGraph &graph, const OnnxShapes &shapes, const FuseStart &start) {
+    return Fuser(graph, shapes, start).run();
+}
+
+FusedTail fuse_from(const OnnxGraph &graph, const OnnxShapes &shapes, const FuseStart &start) {
+    return Fuser(graph, shapes, start).run_from(start.node);
 }
 
 } // namespace convsmith::frontend

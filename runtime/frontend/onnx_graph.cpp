@@ -87,8 +87,12 @@ double shortest_double(float value) {
 
 OnnxGraph::OnnxGraph(const std::string &path) : path_(path) {
     read();
-    index_constants();
-    index_nodes();
+    index();
+}
+
+OnnxGraph::OnnxGraph(const std::string &path, onnx::ModelProto model)
+    : path_(path), model_(std::move(model)) {
+    index();
 }
 
 void OnnxGraph::read() {
@@ -105,6 +109,12 @@ void OnnxGraph::read() {
     if (!model_.ParseFromArray(content.data(), static_cast<int>(content.size()))) {
         broken("is no ONNX model, or a truncated one (the protobuf cannot be parsed)");
     }
+}
+
+void OnnxGraph::index() {
+    const auto broken = [&](const std::string &what) {
+        throw Error(ErrorCode::BadArgument, fmt::format("{}: {}", path_, what));
+    };
     if (!model_.has_graph() || graph().node_size() == 0) {
         broken("is no ONNX model, or a truncated one (it has no graph)");
     }
@@ -114,6 +124,8 @@ void OnnxGraph::read() {
     if (graph().output_size() == 0) {
         broken("is no ONNX model, or a truncated one (its graph has no output)");
     }
+    index_constants();
+    index_nodes();
 }
 
 void OnnxGraph::index_constants() {
@@ -201,6 +213,15 @@ void OnnxGraph::add_constant_node(int index) {
         constant_nodes_.insert(index);
         constants_[proto.output(0)] = tensor;
     }
+}
+
+int64_t OnnxGraph::opset(const std::string &domain) const {
+    for (const onnx::OperatorSetIdProto &opset : model_.opset_import()) {
+        if (opset.domain() == domain || (domain.empty() && opset.domain() == "ai.onnx")) {
+            return opset.version();
+        }
+    }
+    return 0;
 }
 
 std::string OnnxGraph::node_name(int index) const {

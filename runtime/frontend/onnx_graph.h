@@ -24,9 +24,14 @@ public:
     /// what is wrong if it is no complete ONNX model.
     explicit OnnxGraph(const std::string &path);
 
+    /// The same for a model made in memory; `path` names it in messages.
+    OnnxGraph(const std::string &path, onnx::ModelProto model);
+
     const std::string &path() const { return path_; }
     const onnx::ModelProto &model() const { return model_; }
     const onnx::GraphProto &graph() const { return model_.graph(); }
+    /// Version of a domain's operators that the model imports, of the standard ones by default; 0 if none.
+    int64_t opset(const std::string &domain = "") const;
     int node_count() const { return graph().node_size(); }
     const onnx::NodeProto &node(int index) const { return graph().node(index); }
 
@@ -70,6 +75,7 @@ public:
 
 private:
     void read();
+    void index();
     void index_constants();
     void index_nodes();
     void index_node(int index, std::unordered_set<std::string> &defined);

@@ -21,15 +21,6 @@ bool keeps_shape(const std::string &op) {
     return kOps.count(op) != 0;
 }
 
-int64_t opset_version(const onnx::ModelProto &model, const std::string &domain) {
-    for (const onnx::OperatorSetIdProto &opset : model.opset_import()) {
-        if (opset.domain() == domain || (domain.empty() && opset.domain() == "ai.onnx")) {
-            return opset.version();
-        }
-    }
-    return 0;
-}
-
 std::vector<int64_t> dims_of(const onnx::TensorShapeProto &shape) {
     std::vector<int64_t> dims;
     for (const onnx::TensorShapeProto::Dimension &dim : shape.dim()) {
@@ -152,7 +143,7 @@ void check_divisors(const OnnxGraph &graph, int node) {
 /// Rewrites nodes that this libonnx does not know (see the file's head). Values it may keep sizes of from the
 /// model: outputs of operators that nobody can infer.
 void adapt_nodes(const OnnxGraph &graph, onnx::ModelProto &copy, std::set<std::string> &opaque) {
-    const int64_t version = opset_version(copy, "");
+    const int64_t version = graph.opset();
     onnx::OpSchemaRegistry::DomainToVersionRange ranges;
     const bool is_newer = version > ranges.Map().at("").second;
     for (int i = 0; i < graph.node_count(); ++i) {
@@ -161,7 +152,7 @@ void adapt_nodes(const OnnxGraph &graph, onnx::ModelProto &copy, std::set<std::s
         if (domain.empty()) {
             check_divisors(graph, i);
         }
-        const int64_t domain_version = opset_version(copy, domain);
+        const int64_t domain_version = graph.opset(domain);
         const bool is_known =
             domain_version > 0 &&
             onnx::OpSchemaRegistry::Schema(node.op_type(), static_cast<int>(domain_version), domain);
@@ -198,22 +189,52 @@ void drop_stale_sizes(onnx::GraphProto &copy, const std::set<std::string> &opaqu
     }
 }
 
+/// Gives values the sizes in `known` and hides their nodes, so that inference keeps them.
+void add_known_sizes(const OnnxGraph &graph, const OnnxShapes &known, onnx::GraphProto &copy) {
+    for (const auto &[name, dims] : known.dims) {
+        const auto holds_it = [&value = name](const onnx::ValueInfoProto &info) {
+            return info.name() == value;
+        };
+        auto &infos = *copy.mutable_value_info();
+        infos.erase(std::remove_if(infos.begin(), infos.end(), holds_it), infos.end());
+        const auto output =
+            std::find_if(copy.mutable_output()->begin(), copy.mutable_output()->end(), holds_it);
+        onnx::ValueInfoProto &info = output == copy.mutable_output()->end() ? *infos.Add() : *output;
+        info.set_name(name);
+        onnx::TypeProto::Tensor &type = *info.mutable_type()->mutable_tensor_type();
+        const auto element = known.types.find(name);
+        type.set_elem_type(element == known.types.end() ? onnx::TensorProto::FLOAT : element->second);
+        type.clear_shape();
+        for (const int64_t dim : dims) {
+            type.mutable_shape()->add_dim()->set_dim_value(dim);
+        }
+        if (const int producer = graph.producer(name); producer >= 0) {
+            copy.mutable_node(producer)->set_op_type("Opaque");
+        }
+    }
+}
+
 void collect(const google::protobuf::RepeatedPtrField<onnx::ValueInfoProto> &values, OnnxShapes &shapes) {
     for (const onnx::ValueInfoProto &value : values) {
-        if (value.type().has_tensor_type() && value.type().tensor_type().has_shape()) {
-            shapes[value.name()] = dims_of(value.type().tensor_type().shape());
+        const onnx::TypeProto::Tensor &type = value.type().tensor_type();
+        if (value.type().has_tensor_type() && type.has_shape()) {
+            shapes.dims[value.name()] = dims_of(type.shape());
+        }
+        if (value.type().has_tensor_type() && type.elem_type() != 0) {
+            shapes.types[value.name()] = type.elem_type();
         }
     }
 }
 
 } // namespace
 
-OnnxShapes infer_shapes(const OnnxGraph &graph, const ImportOptions &options) {
+OnnxShapes infer_shapes(const OnnxGraph &graph, const ImportOptions &options, const OnnxShapes &known) {
     onnx::ModelProto copy = graph.model();
     set_inputs(graph, options, *copy.mutable_graph());
     std::set<std::string> opaque;
     adapt_nodes(graph, copy, opaque);
     drop_stale_sizes(*copy.mutable_graph(), opaque);
+    add_known_sizes(graph, known, *copy.mutable_graph());
     try {
         onnx::shape_inference::InferShapes(copy, onnx::OpSchemaRegistry::Instance(),
                                            onnx::ShapeInferenceOptions(false, 0, true));
@@ -229,8 +250,8 @@ OnnxShapes infer_shapes(const OnnxGraph &graph, const ImportOptions &options) {
 }
 
 bool is_known(const OnnxShapes &shapes, const std::string &value) {
-    const auto it = shapes.find(value);
-    return it != shapes.end() && std::count(it->second.begin(), it->second.end(), -1) == 0;
+    const std::vector<int64_t> *dims = shapes.find(value);
+    return dims && std::count(dims->begin(), dims->end(), -1) == 0;
 }
 
 std::string blame_unknown_shape(const OnnxGraph &graph, const OnnxShapes &shapes, const std::string &value) {

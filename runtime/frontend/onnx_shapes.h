@@ -10,12 +10,24 @@
 
 namespace convsmith::frontend {
 
-/// Shape by value name: dims, -1 where unknown; a value whose rank is unknown is absent.
-using OnnxShapes = std::unordered_map<std::string, std::vector<int64_t>>;
+/// What is known of the values of a graph, by name.
+struct OnnxShapes {
+    std::unordered_map<std::string, std::vector<int64_t>> dims; ///< -1: unknown; absent: rank unknown
+    std::unordered_map<std::string, int> types; ///< onnx::TensorProto::DataType; absent: unknown
 
-/// Infers shapes. Throws Error(BadArgument) naming the input, its dims and the option to give if an input
-/// keeps an open dimension, or if the caller names an unknown input or contradicts the model.
-OnnxShapes infer_shapes(const OnnxGraph &graph, const ImportOptions &options);
+    /// Dims of `value`; null if even its rank is unknown.
+    const std::vector<int64_t> *find(const std::string &value) const {
+        const auto at = dims.find(value);
+        return at == dims.end() ? nullptr : &at->second;
+    }
+};
+
+/// Infers shapes; of the values in `known` it takes them from there, because libonnx does not know their
+/// operators or another version of them. Throws Error(BadArgument) naming the input, its dims and the option
+/// to give if an input keeps an open dimension, or if the caller names an unknown input or contradicts the
+/// model.
+OnnxShapes infer_shapes(const OnnxGraph &graph, const ImportOptions &options,
+                        const OnnxShapes &known = OnnxShapes());
 
 /// True if rank and every dim of `value` are known.
 bool is_known(const OnnxShapes &shapes, const std::string &value);

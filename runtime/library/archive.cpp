@@ -131,10 +131,13 @@ void ObjectWriter::data(const std::string &symbol, const Tensor &tensor) {
 
 void ObjectWriter::baked(const LayerEntry &layer) {
     const KernelEntry &kernel = model_.kernels[layer.kernel];
-    data(filter_symbol(model_, layer),
-         pack_reference(kernel.desc, kernel.plans[platform_].packing, *layer.filter));
-    if (layer.bias)
-        data(bias_symbol(model_, layer), *layer.bias);
+    for (const auto &[name, values] : layer.baked) {
+        const std::string symbol = baked_symbol(model_, layer, name);
+        if (name == "filter")
+            data(symbol, pack_reference(kernel.desc, kernel.plans[platform_].packing, *values));
+        else
+            data(symbol, *values);
+    }
 }
 
 void write_archive(const std::vector<std::string> &objects, const Halide::Target &target,

@@ -132,7 +132,7 @@ constexpr const char *kPassedText =
     R"( * Filters are packed once with @name@_<layer>_pack, from the order in the layer's comment, and passed at every
  * call.
 )";
-constexpr const char *kBakedText = " * Filters and biases are part of the library.\n";
+constexpr const char *kBakedText = " * Filters, biases and other trained values are part of the library.\n";
 
 constexpr const char *kEpilogue = R"(
 #ifdef __cplusplus

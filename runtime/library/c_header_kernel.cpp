@@ -99,15 +99,15 @@ std::vector<CTensor> kernel_tensors(const Model &model, const KernelEntry &kerne
 }
 
 /// Whether a tensor comes with every call; the others are part of the library.
-bool is_passed(const Model &model, const std::string &tensor) {
-    return passes_weights(model) || (tensor != "filter" && tensor != "bias");
+bool is_passed(const Model &model, const TensorSpec &tensor) {
+    return passes_weights(model) || !is_trained(tensor);
 }
 
 std::string args_struct(const Model &model, const KernelEntry &kernel, const std::string &id,
                         bool with_weights) {
     std::string text = fmt::format("typedef struct {}_{}_args {{\n", model.name, id);
     for (const CTensor &tensor : kernel_tensors(model, kernel)) {
-        if (with_weights || is_passed(model, tensor.spec.name))
+        if (with_weights || is_passed(model, tensor.spec))
             text += fmt::format("    {}{} *{};\n", tensor.is_output() ? "" : "const ", tensor.type,
                                 tensor.spec.name);
     }
@@ -257,7 +257,7 @@ std::string layer_comment(const Model &model, const LayerEntry &layer) {
         name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == '\\'; }, ' ');
     std::string text = fmt::format("/* Layer {}: {}\n", name, kernel.desc.key());
     for (const TensorSpec &spec : tensor_specs(kernel.desc, kernel.plans[0].packing)) {
-        if (is_passed(model, spec.name))
+        if (is_passed(model, spec))
             text += fmt::format(" *   {:8} {} {}\n", spec.name, c_type(spec.dtype),
                                 shape_comment(kernel.desc, spec));
     }
@@ -302,8 +302,8 @@ std::string baked_layer(const Model &model, const LayerEntry &layer) {
     for (const CTensor &tensor : kernel_tensors(model, kernel)) {
         const std::string &name = tensor.spec.name;
         std::string value = "args->" + name;
-        if (!is_passed(model, name)) {
-            value = name == "filter" ? filter_symbol(model, layer) : bias_symbol(model, layer);
+        if (!is_passed(model, tensor.spec)) {
+            value = baked_symbol(model, layer, name);
             text += fmt::format("extern const {} {}[];\n", tensor.type, value);
         }
         assignments += fmt::format("    all.{} = {};\n", name, value);

@@ -127,7 +127,8 @@ private:
     bool take(const std::string &id) {
         const std::string lower = lower_case(id);
         std::vector<std::string> names = {lower};
-        for (const char *suffix : {"_args", "_pack", "_kernel", "_filter", "_bias", "_co_block"})
+        for (const char *suffix :
+             {"_args", "_pack", "_kernel", "_filter", "_bias", "_scale", "_slope", "_co_block"})
             names.push_back(lower + suffix);
         for (const std::string &name : names) {
             if (taken_.count(name) != 0)
@@ -160,23 +161,26 @@ PlatformPlan plan_platform(const ConvDesc &desc, const Platform &platform, PlanR
     return plan;
 }
 
-void check_weights(const Layer &layer) {
-    const auto check = [&](const Tensor *tensor, const char *what, DType type,
-                           const std::vector<int64_t> &shape) {
+/// The values to bake, checked.
+std::map<std::string, std::shared_ptr<const Tensor>> baked_values(const Layer &layer) {
+    std::map<std::string, std::shared_ptr<const Tensor>> baked;
+    for (const TensorSpec &spec : tensor_specs(layer.desc, Packing())) {
+        if (!is_trained(spec))
+            continue;
+        const std::shared_ptr<const Tensor> tensor = layer.values(spec.name);
+        const bool is_filter = spec.role == TensorRole::Filter;
+        const std::vector<int64_t> shape = is_filter ? filter_shape(layer.desc) : spec.shape;
         if (tensor == nullptr)
             bad_argument(
                 fmt::format("layer {}: {} is missing; baked weights need a model with trained values "
                             "(.onnx), use passed weights instead",
-                            layer.name, what));
-        if (tensor->dtype() != type || tensor->shape() != shape)
-            bad_argument(fmt::format("layer {}: {} is {}, want {} {}", layer.name, what,
-                                     describe(tensor->view()), dtype_name(type), shape_text(shape)));
-    };
-    const ConvDesc &desc = layer.desc;
-    if (op_info(desc.op).has_filter)
-        check(layer.filter.get(), "filter", desc.weight_type, filter_shape(desc));
-    if (desc.has_operand(Operand::Bias))
-        check(layer.bias.get(), "bias", desc.acc_type, {desc.co});
+                            layer.name, spec.name));
+        if (tensor->dtype() != spec.dtype || tensor->shape() != shape)
+            bad_argument(fmt::format("layer {}: {} is {}, want {} {}", layer.name, spec.name,
+                                     describe(tensor->view()), dtype_name(spec.dtype), shape_text(shape)));
+        baked[spec.name] = tensor;
+    }
+    return baked;
 }
 
 } // namespace
@@ -201,12 +205,8 @@ Model plan_library(const std::vector<Layer> &layers, const LibraryOptions &optio
         LayerEntry entry;
         entry.name = layer.name;
         entry.id = pool.unique(layer.name);
-        if (options.weights == WeightMode::Baked) {
-            check_weights(layer);
-            entry.filter = layer.filter;
-            if (layer.desc.has_operand(Operand::Bias))
-                entry.bias = layer.bias;
-        }
+        if (options.weights == WeightMode::Baked)
+            entry.baked = baked_values(layer);
         const auto [at, is_new] = kernel_of_key.emplace(layer.desc.key(), model.kernels.size());
         entry.kernel = at->second;
         if (is_new) {
@@ -228,12 +228,14 @@ std::string pack_symbol(const Model &model, DType type, const Packing &packing) 
     return fmt::format("{}_pack_{}_co{}", model.name, dtype_name(type), packing.co_block);
 }
 
-std::string filter_symbol(const Model &model, const LayerEntry &layer) {
-    return fmt::format("{}_{}_filter", model.name, layer.id);
+std::string baked_symbol(const Model &model, const LayerEntry &layer, const std::string &tensor) {
+    return fmt::format("{}_{}_{}", model.name, layer.id, tensor);
 }
 
-std::string bias_symbol(const Model &model, const LayerEntry &layer) {
-    return fmt::format("{}_{}_bias", model.name, layer.id);
+bool is_trained(const TensorSpec &tensor) {
+    return tensor.role == TensorRole::Filter ||
+           (tensor.role == TensorRole::Operand &&
+            operand_info(tensor.operand).shape == OperandShape::PerChannel);
 }
 
 } // namespace convsmith::library

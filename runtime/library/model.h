@@ -36,8 +36,8 @@ struct LayerEntry {
     std::string name; ///< as the network calls it
     std::string id;   ///< C identifier, unique in the library whatever the case
     size_t kernel = 0;
-    std::shared_ptr<const Tensor> filter; ///< trained values; set if weights are baked
-    std::shared_ptr<const Tensor> bias;   ///< set if weights are baked and the chain has a bias
+    /// If weights are baked, the trained values of every tensor that is_trained, by its name.
+    std::map<std::string, std::shared_ptr<const Tensor>> baked;
 };
 
 /// A whole library.
@@ -55,8 +55,10 @@ Model plan_library(const std::vector<Layer> &layers, const LibraryOptions &optio
 /// C symbols of the library's objects.
 std::string kernel_symbol(const Model &model, const KernelEntry &kernel);
 std::string pack_symbol(const Model &model, DType type, const Packing &packing);
-std::string filter_symbol(const Model &model, const LayerEntry &layer);
-std::string bias_symbol(const Model &model, const LayerEntry &layer);
+std::string baked_symbol(const Model &model, const LayerEntry &layer, const std::string &tensor);
+
+/// Whether a tensor of a call holds trained values: the filter, and what has one number per channel.
+bool is_trained(const TensorSpec &tensor);
 
 /// Whether calls take the filter as an argument; if not, it is baked.
 inline bool passes_weights(const Model &model) {
