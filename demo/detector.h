@@ -1,4 +1,4 @@
-// The demo's network: the Conv layers of a text detector with their C names in the library that was built
+// The demo's network: the layers of a text detector with their C names in the library that was built
 // from them, and the operands of each. Between `convsmith build` and the C host (prepare), and after it
 // (report).
 #pragma once
@@ -29,7 +29,7 @@ struct Detector {
     Detector(const std::string &model, const std::string &library, const std::string &photo);
 
     /// Operands of layer `i`: the model's weights, and the photograph for the first layer. Inner layers get
-    /// seeded random input, because the operators between them are not convolutions.
+    /// seeded random input, because some operators between them are not layers.
     Problem problem(size_t i) const;
 };
 

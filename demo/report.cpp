@@ -58,8 +58,10 @@ std::string kind_of(const ConvDesc &desc) {
     std::string kernel;
     for (int axis = 0; axis < desc.rank; axis++)
         kernel += (axis > 0 ? "x" : "") + std::to_string(desc.kernel[axis]);
-    const char *kind = "dense";
-    if (desc.groups == desc.ci && desc.groups > 1)
+    std::string kind = "dense";
+    if (desc.op != Op::Conv)
+        kind = op_info(desc.op).name;
+    else if (desc.groups == desc.ci && desc.groups > 1)
         kind = "depthwise";
     else if (spatial_product(desc.kernel, desc.rank) == 1)
         kind = "pointwise";

@@ -202,6 +202,11 @@ TEST(Peers, WhatAPeerCannotComputeHasAReason) {
                               {"onednn", "conv_ci2_i5x5_co2_k3_f64"},
                               {"onednn", "conv_ci2_i5x5_co2_k3_selu"},
                               {"onednn", "conv_ci2_i5x5_co2_k3_relu_bias"},
+                              {"onednn", "deconv_ci2_i5x5_co2_k3"},
+                              {"onednn", "conv_ci8_i5x5_co8_k1_shuffle2"},
+                              {"onednn", "conv_ci2_i5x5_co2_k3_p1_g2_then_conv_co4_k1"},
+                              {"xnnpack", "maxpool_ci2_i5x5_k2"},
+                              {"xnnpack", "conv_ci2_i5x5_co2_k3_into4x0"},
                               {"xnnpack", "conv_ci2_i5x5_co2_k3_nchw"},
                               {"xnnpack", "conv_ci2_i5x5x5_co2_k3"},
                               {"xnnpack", "conv_ci2_i5x5_co2_k3_bias_residual_relu"}};

@@ -77,8 +77,12 @@ Workspace workspace_of(const ConvDesc &desc, const PlanChoice &choice) {
     const auto kernel = jit.kernel(desc, choice);
     const Problem problem = make_problem(desc, Fill::SmallIntegers, 3);
     const Tensor output(desc.out_type, output_shape(desc)), indices(DType::I64, written_shape(desc));
-    const PackedFilter filter =
-        op_info(desc.op).has_filter ? kernel->pack(problem["filter"].view()) : PackedFilter();
+    NamedTensors filters;
+    for (const auto &[name, tensor] : problem.tensors) {
+        if (is_filter_name(name))
+            filters[name] = tensor.view();
+    }
+    const PackedFilter filter = kernel->pack(filters);
     NamedTensors tensors = tensors_of(problem, output);
     if (desc.indices != Indices::None)
         tensors["indices"] = indices.view();
@@ -180,6 +184,30 @@ TEST(Workspace, PoolsNeedNoHeap) {
         const Workspace workspace = workspace_of(key);
         EXPECT_EQ(workspace.heap, 0) << key;
         EXPECT_LE(workspace.stack, kMostStack) << key;
+    }
+}
+
+TEST(Workspace, FusedOpsNeverHoldAWholeResultBetweenThem) {
+    const struct {
+        const char *key;
+        int64_t between; ///< elements of the largest result between two ops
+    } rows[] = {
+        {"conv_ci64_i224x224_co64_k3_p1_g64_bias_relu6_then_conv_co64_k1_bias", 224 * 224 * 64},
+        {"conv_ci8_i224x224_co64_k3_p1_relu_then_conv_co8_k3_p1_relu", 224 * 224 * 64},
+        {"conv_ci4_i224x224_co64_k7x1_p3x0x3x0_then_conv_co8_k1x7_p0x3x0x3", 224 * 224 * 64},
+        {"conv_ci16_i112x112_co96_k1_relu6_then_conv_co96_k3_p1_s2_g96_relu6_then_conv_co24_k1",
+         112 * 112 * 96},
+        {"conv_ci3_i224x224_co64_k3_p1_relu_then_maxpool_k2_s2", 224 * 224 * 64},
+        {"concat_ci64_i112x112_of_conv_co32_k1_and_conv_co32_k1_then_conv_co32_k3_p1_and_maxpool_k3_p1_then_"
+         "conv_co16_k1",
+         112 * 112 * 64},
+    };
+    for (const auto &row : rows) {
+        const Workspace workspace = workspace_of(row.key);
+        EXPECT_GT(workspace.heap, 0) << row.key;
+        EXPECT_LE(workspace.heap, 2 << 20) << row.key;
+        EXPECT_LE(workspace.heap, row.between * 4 / 4) << row.key << ": a quarter of a result";
+        EXPECT_LE(workspace.stack, kMostStack) << row.key;
     }
 }
 

@@ -1,6 +1,7 @@
 // The table of peers (peers.inc) and what they have in common.
 #include "bench/peers/peer.h"
 
+#include "generators/composite.h"
 #include "generators/error.h"
 
 namespace convsmith::bench {
@@ -29,6 +30,10 @@ const Peer &find_peer(std::string_view name) {
 }
 
 std::string common_peer_limits(const ConvDesc &desc) {
+    if (is_composite(desc) || desc.op != Op::Conv)
+        return "only single convolutions are compared so far, this is " + op_info(whole_op(desc)).name;
+    if (desc.rearrange != Rearrange::None || desc.co_total != 0)
+        return "an output that is rearranged or part of a larger tensor";
     for (DType type : {desc.in_type, desc.weight_type, desc.acc_type, desc.out_type})
         if (type != DType::F32)
             return "type " + dtype_name(type) + ": only f32 is compared";
