@@ -4,6 +4,7 @@
 
 #include "generators/composite.h"
 #include "generators/conv_shape.h"
+#include "schedules/generic/vector_loads.h"
 
 namespace convsmith::generic {
 
@@ -28,7 +29,10 @@ void schedule_accumulator(ConvPipeline &part, const LoopLevel &at, int lanes) {
     part.acc.vectorize(part.co, lanes, TailStrategy::GuardWithIf);
     if (part.r_ci)
         part.acc.update().reorder(part.co, *part.r_ci);
-    part.acc.update().vectorize(part.co, lanes, TailStrategy::GuardWithIf);
+    if (!has_unsafe_channel_loads(part))
+        part.acc.update().vectorize(part.co, lanes, TailStrategy::GuardWithIf);
+    else if (!part.r_ci)
+        part.acc.update().unscheduled(); // deliberately as it stands
     if (part.sampled.defined())
         part.sampled.compute_at(at);
 }
@@ -42,8 +46,9 @@ void schedule_between(ConvPipeline &part, const LoopLevel &task, int lanes) {
     part.output.compute_at(task)
         .store_in(MemoryType::Heap)
         .split(part.co, co_o, co_i, lanes, TailStrategy::GuardWithIf)
-        .reorder(order)
-        .vectorize(co_i);
+        .reorder(order);
+    if (part.acc.has_update_definition() || !has_unsafe_channel_loads(part))
+        part.output.vectorize(co_i);
     if (part.desc.rearrange != Rearrange::None && part.acc.has_update_definition())
         part.acc.compute_at(task).store_in(MemoryType::Heap); // its channels and positions are scattered
     else
@@ -73,7 +78,11 @@ StageLoops schedule_stage(ConvPipeline &conv, Halide::Stage stage, const VarOrRV
     order.insert(order.end(), conv.at.begin(), conv.at.end() - 1);
     stage.split(conv.at.back(), task, y_i, rows, TailStrategy::GuardWithIf);
     order.insert(order.end(), {y_i, task, conv.n});
-    stage.reorder(order).vectorize(vector).parallel(task);
+    stage.reorder(order).parallel(task);
+    const bool reads_input =
+        conv.desc.op == Op::Excite || conv.parts.empty() || !conv.parts.back().acc.has_update_definition();
+    if (!(reads_input && has_unsafe_channel_loads(conv)))
+        stage.vectorize(vector);
     return {LoopLevel(conv.output, task),
             is_update ? LoopLevel(conv.output, r_o) : LoopLevel(conv.output, co_o),
             LoopLevel(conv.output, conv.n)};

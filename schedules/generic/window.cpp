@@ -3,6 +3,7 @@
 #include "schedules/generic/window.h"
 
 #include "generators/conv_shape.h"
+#include "schedules/generic/vector_loads.h"
 
 namespace convsmith::generic {
 
@@ -91,7 +92,10 @@ void schedule_window(ConvPipeline &conv, const Plan &plan) {
         schedule_accumulator(conv, co_o, lanes);
     if (conv.r_ci)
         conv.acc.update().reorder(conv.co, *conv.r_ci);
-    conv.acc.update().vectorize(conv.co, lanes, TailStrategy::GuardWithIf);
+    if (!has_unsafe_channel_loads(conv))
+        conv.acc.update().vectorize(conv.co, lanes, TailStrategy::GuardWithIf);
+    else if (!conv.r_ci)
+        conv.acc.update().unscheduled(); // deliberately as it stands
     if (conv.sampled.defined()) {
         conv.sampled.compute_at(conv.output, is_rearranged ? task : conv.at[0]);
         if (conv.desc.in_layout == Layout::ChannelsLast && conv.desc.ci >= 8)
