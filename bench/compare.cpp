@@ -62,7 +62,7 @@ LayerResult compare_layer(Jit &jit, const Layer &layer, const Machine &machine,
                           const CompareOptions &options) {
     const Problem problem = layer_problem(layer, options.seed);
     const auto kernel = jit.kernel(problem.desc, make_plan(problem.desc, options.target, options.plan));
-    const PackedFilter filter = kernel->pack(problem["filter"].view());
+    const PackedFilter filter = kernel->pack(problem.filters());
     const Tensor output(problem.desc.out_type, output_shape(problem.desc));
     const NamedTensors tensors = problem.call(output.view());
 

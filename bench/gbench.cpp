@@ -29,7 +29,7 @@ constexpr const char *kLayers[] = {
 void time_layer(benchmark::State &state, const ConvDesc &desc, Jit &jit) {
     const Problem problem = make_problem(desc, Fill::Uniform, 1);
     const auto kernel = jit.kernel(desc);
-    const PackedFilter filter = kernel->pack(problem["filter"].view());
+    const PackedFilter filter = kernel->pack(problem.filters());
     const Tensor output(desc.out_type, output_shape(desc));
     const NamedTensors tensors = problem.call(output.view());
 

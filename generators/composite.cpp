@@ -41,7 +41,7 @@ void validate_part(const ConvDesc &op, bool is_last) {
     const std::string &name = op_info(op.op).name;
     if (op.is_open())
         unsupported("composite: want every extent at compile time, op " + name + " has open ones");
-    if (unit_roundoff(op.acc_type) == 0)
+    if (is_integer(op.acc_type))
         unsupported("composite: there are kernels for f32 and f64, op " + name + " is of " +
                     dtype_name(op.acc_type));
     if (op.indices != Indices::None)

@@ -189,10 +189,10 @@ void validate_store(const ConvDesc &d) {
 }
 
 bool fits(double value, DType type) {
-    if (unit_roundoff(type) == 0) {
-        const bool is_unsigned = dtype_name(type)[0] == 'u';
-        const double end = std::exp2(8.0 * static_cast<double>(dtype_bytes(type)) - (is_unsigned ? 0 : 1));
-        return std::trunc(value) == value && value < end && value >= (is_unsigned ? 0 : -end);
+    if (is_integer(type)) {
+        const double end =
+            std::exp2(8.0 * static_cast<double>(dtype_bytes(type)) - (is_unsigned(type) ? 0 : 1));
+        return std::trunc(value) == value && value < end && value >= (is_unsigned(type) ? 0 : -end);
     }
     return type == DType::F64 ? std::isfinite(value) : std::fabs(value) <= std::numeric_limits<float>::max();
 }
@@ -201,13 +201,10 @@ bool is_float(DType type) {
     return type == DType::F32 || type == DType::F64;
 }
 
-bool is_integer(DType type) {
-    return unit_roundoff(type) == 0 && type != DType::Bool;
-}
-
 /// Maxima and copies of integers are in their own type, averages are summed in i32.
 void validate_integer_types(const ConvDesc &d) {
-    const bool is_same = d.in_type == d.out_type && is_integer(d.in_type) && d.weight_type == d.in_type;
+    const bool is_same = d.in_type == d.out_type && is_integer(d.in_type) && d.in_type != DType::Bool &&
+                         d.weight_type == d.in_type;
     const bool max_or_copy = (d.op == Op::MaxPool || d.op == Op::Identity) && d.acc_type == d.in_type;
     const bool average = d.op == Op::AvgPool && d.acc_type == DType::I32 && dtype_bytes(d.in_type) <= 2;
     if (!is_same || !(max_or_copy || average))

@@ -300,6 +300,19 @@ void define_output(ConvPipeline &conv) {
             Halide::Tuple(cast(out_type, apply_epilogue(d.epilogue, value[0], operand)), value[1]);
 }
 
+void define_weighted_sum(ConvPipeline &conv, const Expr &weight, const Expr &element) {
+    const Halide::Type type = halide_type(conv.desc.acc_type);
+    const std::vector<Var> args = conv.output_args();
+    conv.acc(args) = Halide::Internal::make_zero(type);
+    conv.acc(args) += cast(type, weight) * cast(type, element);
+    conv.value(args) = conv.acc(args);
+    define_output(conv);
+}
+
+Expr input_zero(const ConvPipeline &conv) {
+    return Halide::Internal::make_zero(halide_type(conv.desc.in_type));
+}
+
 std::vector<Halide::Argument> ConvPipeline::arguments() const {
     std::vector<Halide::Argument> args;
     const auto add = [&](const ImageParam &tensor) {

@@ -98,6 +98,13 @@ std::vector<Halide::Expr> filter_args(const ConvPipeline &conv, const Halide::Ex
 /// Arguments of `padded` for `channel` and the tap r_k of the window at the position args.
 std::vector<Halide::Expr> window_args(const ConvPipeline &conv, const Halide::Expr &channel);
 
+/// Defines `acc` as the sum of weight * element over the reduction domain they name, both in the
+/// accumulator's type, `value` as that sum, and `output`.
+void define_weighted_sum(ConvPipeline &conv, const Halide::Expr &weight, const Halide::Expr &element);
+
+/// Zero in the input's type.
+Halide::Expr input_zero(const ConvPipeline &conv);
+
 /// Defines `output` from `value`: index map, epilogue, output type.
 void define_output(ConvPipeline &conv);
 

@@ -95,7 +95,8 @@ int64_t window_out_extent(const ConvDesc &d, int axis) {
         return in + begin + end;
     const int64_t reach = in + begin + end - span;
     if (reach < 0 || !d.ceil_mode)
-        return reach < 0 ? 0 : reach / stride + 1;
+        return conv_out_extent(in, d.kernel[axis], d.stride[axis], d.dilation[axis], d.pad_begin[axis],
+                               d.pad_end[axis]);
     const int64_t last = (reach + stride - 1) / stride; // start of the last window, in strides
     return last * stride >= in + begin ? last : last + 1;
 }

@@ -99,10 +99,9 @@ void define_sampled(ConvPipeline &conv) {
 ConvPipeline deformable_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
     ConvPipeline conv = begin_pipeline(desc, packing, input);
     const ConvDesc &d = conv.desc;
-    const Halide::Type type = halide_type(d.acc_type);
     define_sampled(conv);
 
-    const Halide::RDom r = channel_and_tap_domain(conv);
+    channel_and_tap_domain(conv);
     const std::vector<Expr> taps(conv.r_k.begin(), conv.r_k.end());
     Expr tap = 0;
     for (int i = d.rank - 1; i >= 0; i--)
@@ -111,12 +110,7 @@ ConvPipeline deformable_pipeline(const ConvDesc &desc, const Packing &packing, c
     sample.insert(sample.end(), conv.at.begin(), conv.at.end());
     sample.emplace_back(conv.n);
 
-    const auto args = conv.output_args();
-    conv.acc(args) = Halide::Internal::make_zero(type);
-    conv.acc(args) +=
-        cast(type, conv.filter(filter_args(conv, *conv.r_ci, taps))) * cast(type, conv.sampled(sample));
-    conv.value(args) = conv.acc(args);
-    define_output(conv);
+    define_weighted_sum(conv, conv.filter(filter_args(conv, *conv.r_ci, taps)), conv.sampled(sample));
     return conv;
 }
 

@@ -1,24 +1,16 @@
 // Direct convolution: the definition. Serves any conv; pointwise.cpp and depthwise.cpp are its special cases.
 #include "generators/algorithms.h"
-#include "generators/halide_compat.h"
 
 namespace convsmith {
 
-using Halide::cast;
-
 ConvPipeline direct_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
     ConvPipeline conv = begin_pipeline(desc, packing, input);
-    const Halide::Type type = halide_type(conv.desc.acc_type);
-    define_padded(conv, Halide::Internal::make_zero(halide_type(conv.desc.in_type)));
+    define_padded(conv, input_zero(conv));
 
-    const auto args = conv.output_args();
-    const Halide::RDom r = channel_and_tap_domain(conv);
+    channel_and_tap_domain(conv);
     const std::vector<Halide::Expr> taps(conv.r_k.begin(), conv.r_k.end());
-    conv.acc(args) = Halide::Internal::make_zero(type);
-    conv.acc(args) += cast(type, conv.filter(filter_args(conv, *conv.r_ci, taps))) *
-                      cast(type, conv.padded(window_args(conv, group_begin(conv) + *conv.r_ci)));
-    conv.value(args) = conv.acc(args);
-    define_output(conv);
+    define_weighted_sum(conv, conv.filter(filter_args(conv, *conv.r_ci, taps)),
+                        conv.padded(window_args(conv, group_begin(conv) + *conv.r_ci)));
     return conv;
 }
 

@@ -51,6 +51,14 @@ size_t dtype_bytes(DType type) {
     return row(type).bytes;
 }
 
+bool is_integer(DType type) {
+    return row(type).roundoff == 0;
+}
+
+bool is_unsigned(DType type) {
+    return type == DType::Bool || row(type).name[0] == 'u';
+}
+
 double unit_roundoff(DType type) {
     return row(type).roundoff;
 }

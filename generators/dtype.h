@@ -20,6 +20,12 @@ std::optional<DType> parse_dtype(std::string_view name);
 /// Bytes of one element.
 size_t dtype_bytes(DType type);
 
+/// Whole numbers, booleans among them.
+bool is_integer(DType type);
+
+/// Integers without a sign, booleans among them.
+bool is_unsigned(DType type);
+
 /// Unit roundoff (2^-24 for f32, 2^-53 for f64); 0 for integers.
 double unit_roundoff(DType type);
 

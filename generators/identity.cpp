@@ -7,7 +7,7 @@ namespace convsmith {
 
 ConvPipeline identity_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
     ConvPipeline conv = begin_pipeline(desc, packing, input);
-    define_padded(conv, Halide::Internal::make_zero(halide_type(conv.desc.in_type)));
+    define_padded(conv, input_zero(conv));
 
     const auto args = conv.output_args();
     conv.acc(args) = Halide::cast(halide_type(conv.desc.acc_type), conv.padded(window_args(conv, conv.co)));

@@ -58,7 +58,7 @@ ConvPipeline max_pool_pipeline(const ConvDesc &desc, const Packing &packing, con
     define_padded(conv, lowest(halide_type(conv.desc.in_type)));
 
     const auto args = conv.output_args();
-    const Halide::RDom r = tap_domain(conv);
+    tap_domain(conv);
     const std::vector<Expr> window = window_args(conv, conv.co);
     const Expr value = cast(type, conv.padded(window));
     if (conv.desc.indices == Indices::None) {

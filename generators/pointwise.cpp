@@ -1,19 +1,15 @@
 // Pointwise (1x1) convolution: a matrix product over channels at every position, strided or not. No taps, no
 // padding; neighbouring positions are one dimension (merge_trivial_axes).
 #include "generators/algorithms.h"
-#include "generators/halide_compat.h"
 
 namespace convsmith {
 
-using Halide::cast;
 using Halide::Expr;
 
 ConvPipeline pointwise_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
     ConvPipeline conv = begin_pipeline(desc, packing, input);
-    const Halide::Type type = halide_type(conv.desc.acc_type);
-    define_padded(conv, Halide::Internal::make_zero(halide_type(conv.desc.in_type)));
+    define_padded(conv, input_zero(conv));
 
-    const auto args = conv.output_args();
     const Halide::RDom r(0, conv.desc.ci, "r");
     conv.r_ci = r[0];
     const std::vector<Expr> no_taps(conv.desc.rank, 0);
@@ -22,11 +18,7 @@ ConvPipeline pointwise_pipeline(const ConvDesc &desc, const Packing &packing, co
     for (int i = 0; i < conv.desc.rank; i++)
         pixel.push_back(position[i] * conv.desc.stride[conv.desc.rank - 1 - i]);
     pixel.emplace_back(conv.n);
-    conv.acc(args) = Halide::Internal::make_zero(type);
-    conv.acc(args) +=
-        cast(type, conv.filter(filter_args(conv, *conv.r_ci, no_taps))) * cast(type, conv.padded(pixel));
-    conv.value(args) = conv.acc(args);
-    define_output(conv);
+    define_weighted_sum(conv, conv.filter(filter_args(conv, *conv.r_ci, no_taps)), conv.padded(pixel));
     return conv;
 }
 

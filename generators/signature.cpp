@@ -98,11 +98,6 @@ BufferDims operand_dims(const ConvDesc &d, Operand operand) {
 
 } // namespace
 
-bool has_short_channel_stride(const ConvDesc &desc) {
-    const int64_t positions = spatial_product(stored_extents(desc), desc.rank);
-    return desc.out_layout == Layout::ChannelsFirst && positions >= 2 && positions <= 4;
-}
-
 bool flattens_positions(const ConvDesc &desc) {
     const bool moves_in_space = desc.rearrange != Rearrange::None && desc.rearrange != Rearrange::Shuffle;
     return !desc.is_fused && desc.op != Op::Deform && desc.op != Op::Deconv && !moves_in_space;

@@ -80,11 +80,6 @@ struct BufferDims {
 };
 BufferDims buffer_dims(const ConvDesc &desc, const Packing &packing, const TensorSpec &spec);
 
-/// Whether neighbouring channels of the output lie 2 to 4 elements apart (channels first, that many
-/// positions). Halide reads such vectors with loads that go beyond the tensor's end, so a residual must not
-/// be read by vectors of channels.
-bool has_short_channel_stride(const ConvDesc &desc);
-
 /// Whether kernels see output positions as one dimension: tiles of positions then run on over row ends. False
 /// where coordinates count: deconv, deform, rearranging in space.
 bool flattens_positions(const ConvDesc &desc);

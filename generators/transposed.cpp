@@ -2,13 +2,11 @@
 // by the stride s, from input (x + p - k*d) / s. With g = gcd(s, d) these are k = first + j * (s / g), where
 // `first` depends only on the phase (x + p) % s, and there are none unless g divides the phase.
 #include "generators/algorithms.h"
-#include "generators/halide_compat.h"
 
 #include <numeric>
 
 namespace convsmith {
 
-using Halide::cast;
 using Halide::Expr;
 using Halide::RDom;
 
@@ -50,8 +48,7 @@ PhaseTaps phase_taps(const ConvDesc &d, int axis, const Expr &x) {
 ConvPipeline transposed_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
     ConvPipeline conv = begin_pipeline(desc, packing, input);
     const ConvDesc &d = conv.desc;
-    const Halide::Type type = halide_type(d.acc_type);
-    define_padded(conv, Halide::Internal::make_zero(halide_type(d.in_type)));
+    define_padded(conv, input_zero(conv));
 
     const std::vector<Expr> position = window_position(conv);
     std::vector<PhaseTaps> phases;
@@ -76,12 +73,7 @@ ConvPipeline transposed_pipeline(const ConvDesc &desc, const Packing &packing, c
     }
     cell.emplace_back(conv.n);
 
-    const auto args = conv.output_args();
-    conv.acc(args) = Halide::Internal::make_zero(type);
-    conv.acc(args) +=
-        cast(type, conv.filter(filter_args(conv, *conv.r_ci, taps))) * cast(type, conv.padded(cell));
-    conv.value(args) = conv.acc(args);
-    define_output(conv);
+    define_weighted_sum(conv, conv.filter(filter_args(conv, *conv.r_ci, taps)), conv.padded(cell));
     return conv;
 }
 

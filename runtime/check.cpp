@@ -67,7 +67,7 @@ bool maps_integers_to_integers(const EpilogueStage &stage) {
 
 /// True if the op itself maps integers to integers.
 bool maps_integers_to_integers(const ConvDesc &desc) {
-    const bool divides = desc.op == Op::AvgPool && unit_roundoff(desc.in_type) != 0;
+    const bool divides = desc.op == Op::AvgPool && !is_integer(desc.in_type);
     return !divides && (desc.op != Op::LpPool || desc.norm == 1);
 }
 
@@ -369,7 +369,7 @@ double largest_result(const ConvDesc &op, double largest_input) {
 } // namespace
 
 bool is_exact_on_integers(const ConvDesc &closed) {
-    if (unit_roundoff(closed.acc_type) == 0) {
+    if (is_integer(closed.acc_type)) {
         return maps_integers_to_integers(closed);
     }
     if (!closed.branches.empty()) {

@@ -186,7 +186,7 @@ EpilogueStage draw_activation(Random &random) {
 }
 
 void draw_epilogue(Random &random, ConvDesc &desc) {
-    if (unit_roundoff(desc.acc_type) == 0) {
+    if (is_integer(desc.acc_type)) {
         const char *const integral[] = {"relu", "relu6", "clamp"};
         if (random.one_in(2)) {
             desc.epilogue.push_back(epilogue_stage(random.pick(integral)));
@@ -314,7 +314,7 @@ std::optional<ConvDesc> draw_desc(Random &random) {
     for (int a = 0; a < desc.rank; ++a) {
         draw_axis(random, desc, a);
     }
-    if (unit_roundoff(desc.in_type) == 0 && desc.pad_mode == PadMode::Constant) {
+    if (is_integer(desc.in_type) && desc.pad_mode == PadMode::Constant) {
         desc.pad_value = std::trunc(desc.pad_value);
     }
     draw_epilogue(random, desc);

@@ -99,10 +99,6 @@ double smallest_normal(DType type) {
     return type == DType::F32 ? FLT_MIN : type == DType::F64 ? DBL_MIN : 0;
 }
 
-bool is_integer(DType type) {
-    return unit_roundoff(type) == 0;
-}
-
 /// T * u / (1 - T * u): the growth of T roundings.
 double gamma(double terms, double roundoff) {
     const double growth = terms * roundoff;
@@ -201,8 +197,7 @@ private:
     Spatial window_out_ = {1, 1, 1};
     Spatial stored_ = {1, 1, 1};
     Strides in_strides_;
-    Strides out_strides_;  ///< of the tensor written, its own channels only
-    Strides move_strides_; ///< of offset and mask, for one channel count
+    Strides out_strides_; ///< of the tensor written, its own channels only
     double pad_value_ = 0;
     double largest_input_ = 0; ///< deform: bounds the error of a moved coordinate
 };
@@ -473,8 +468,7 @@ OracleValue Evaluator::pool(const Target &target) const {
     if (desc_.op == Op::MaxPool) {
         if (count == 0 && is_integer(desc_.in_type)) {
             const double bits = static_cast<double>(8 * dtype_bytes(desc_.in_type));
-            const bool is_unsigned = dtype_name(desc_.in_type)[0] == 'u';
-            largest = is_unsigned ? 0 : -std::exp2(bits - 1);
+            largest = is_unsigned(desc_.in_type) ? 0 : -std::exp2(bits - 1);
         }
         return {largest, largest_error};
     }
@@ -837,16 +831,14 @@ Judgement judge(const ConvDesc &desc, const OracleTensors &tensors, const Tensor
     return judgement;
 }
 
-void fill(const Tensor &tensor, Fill kind, uint64_t seed) {
+void fill(Tensor &tensor, Fill kind, uint64_t seed) {
     Random random(seed);
-    Tensor &target = const_cast<Tensor &>(tensor); // a handle: its elements are the caller's
-    const bool is_unsigned = dtype_name(tensor.dtype())[0] == 'u' || tensor.dtype() == DType::Bool;
     const int most = tensor.dtype() == DType::Bool ? 1 : is_integer(tensor.dtype()) ? 100 : 0;
     for (int64_t i = 0; i < tensor.elements(); ++i) {
         const double value = kind == Fill::SmallIntegers ? static_cast<double>(random.between(-2, 2))
                              : most > 0                  ? static_cast<double>(random.between(-most, most))
                                                          : random.uniform();
-        target.set(i, is_unsigned ? std::fabs(value) : value);
+        tensor.set(i, is_unsigned(tensor.dtype()) ? std::fabs(value) : value);
     }
 }
 
@@ -866,14 +858,27 @@ OracleTensors Problem::view() const {
     return views;
 }
 
-NamedTensors Problem::call(const TensorView &output) const {
-    NamedTensors views = view();
-    NamedTensors call;
-    for (const auto &[name, view] : views) {
-        if (!is_filter_name(name)) {
-            call[name] = view;
+namespace {
+
+/// The tensors that are filters, or those that are not.
+NamedTensors select_filters(const Problem &problem, bool are_filters) {
+    NamedTensors selected;
+    for (const auto &[name, view] : problem.view()) {
+        if (is_filter_name(name) == are_filters) {
+            selected[name] = view;
         }
     }
+    return selected;
+}
+
+} // namespace
+
+NamedTensors Problem::filters() const {
+    return select_filters(*this, true);
+}
+
+NamedTensors Problem::call(const TensorView &output) const {
+    NamedTensors call = select_filters(*this, false);
     call["output"] = output;
     return call;
 }

@@ -56,7 +56,7 @@ enum class Fill {
     SmallIntegers, ///< integers in [-2, 2]: sums are exact in any order while they stay below 2^24
     Uniform,       ///< uniform in [-1, 1]
 };
-void fill(const Tensor &tensor, Fill kind, uint64_t seed);
+void fill(Tensor &tensor, Fill kind, uint64_t seed);
 
 /// Owned tensors for one problem, filled from a seed: every input of tensor_specs by name, the filter as
 /// filter_shape.
@@ -68,6 +68,8 @@ struct Problem {
     /// An empty tensor if there is none of that name.
     const Tensor &operator[](const std::string &name) const;
     OracleTensors view() const;
+    /// What Kernel::pack takes: the filters, none for an op without one.
+    NamedTensors filters() const;
     /// What Kernel::run takes: every tensor but the filter, and `output`.
     NamedTensors call(const TensorView &output) const;
 };

@@ -80,6 +80,21 @@ void check_params(const ScheduleRow &row, const Params &params) {
     }
 }
 
+/// Pairs of variant and schedule in the order of preference: tuned schedules of any of the variants first.
+std::vector<std::pair<std::string, const ScheduleRow *>> candidates(const std::vector<std::string> &variants,
+                                                                    const std::string &schedule) {
+    std::vector<std::pair<std::string, const ScheduleRow *>> pairs;
+    for (const std::string &variant : variants) {
+        for (const ScheduleRow &row : rows()) {
+            if (row.info.serves(variant) && (schedule.empty() || row.info.name == schedule))
+                pairs.emplace_back(variant, &row);
+        }
+    }
+    std::stable_partition(pairs.begin(), pairs.end(),
+                          [](const auto &pair) { return pair.second->info.is_tuned(); });
+    return pairs;
+}
+
 } // namespace
 
 std::string Plan::text() const {
@@ -120,6 +135,14 @@ size_t schedule_row(const Plan &plan) {
                 "no schedule '" + plan.schedule + "' for variant '" + plan.variant + "'");
 }
 
+std::optional<std::string> takes_any(const ConvDesc &, const Target &) {
+    return std::nullopt;
+}
+
+Packing packing_by_co_block(const ConvDesc &, const Target &, const Params &params) {
+    return Packing{params.at("co_block")};
+}
+
 bool ScheduleInfo::serves(const std::string &variant) const {
     return variants.empty() || std::find(variants.begin(), variants.end(), variant) != variants.end();
 }
@@ -138,25 +161,18 @@ PlanChoice make_plan(const ConvDesc &desc, const Target &target, const PlanReque
         else
             choice.rejected.push_back({variant.name, "takes " + variant.condition});
     }
-    for (const bool tuned : {true, false}) {
-        for (const std::string &variant : variants) {
-            for (const ScheduleRow &row : rows()) {
-                if (!row.info.serves(variant) || row.info.is_tuned() != tuned ||
-                    (!request.schedule.empty() && row.info.name != request.schedule))
-                    continue;
-                if (const auto reason = rejection(row, desc, target)) {
-                    choice.rejected.push_back({variant + "/" + row.info.name, *reason});
-                    continue;
-                }
-                check_params(row, request.params);
-                const Params params = row.planning.complete(desc, target, request.params, request.co_block);
-                choice.plan = {variant, row.info.name, target, params};
-                const bool is_explicit =
-                    !request.schedule.empty() || !request.variant.empty() || !request.params.empty();
-                choice.source = is_explicit ? "explicit" : "default";
-                return choice;
-            }
+    for (const auto &[variant, row] : candidates(variants, request.schedule)) {
+        if (const auto reason = rejection(*row, desc, target)) {
+            choice.rejected.push_back({variant + "/" + row->info.name, *reason});
+            continue;
         }
+        check_params(*row, request.params);
+        choice.plan = {variant, row->info.name, target,
+                       row->planning.complete(desc, target, request.params, request.co_block)};
+        const bool is_explicit =
+            !request.schedule.empty() || !request.variant.empty() || !request.params.empty();
+        choice.source = is_explicit ? "explicit" : "default";
+        return choice;
     }
     std::string why;
     for (const Rejection &r : choice.rejected)

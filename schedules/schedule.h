@@ -29,6 +29,15 @@ struct SchedulePlanning {
     Packing (*packing)(const ConvDesc &desc, const Target &target, const Params &params);
 };
 
+/// reject() of a schedule that takes everything.
+std::optional<std::string> takes_any(const ConvDesc &desc, const Target &target);
+
+/// packing() of a schedule with a parameter co_block.
+Packing packing_by_co_block(const ConvDesc &desc, const Target &target, const Params &params);
+
+/// A row of a *_params.inc as an element of SchedulePlanning::params.
+#define CONVSMITH_PARAM(name_, default_, doc_, ...) {#name_, default_, {__VA_ARGS__}, doc_},
+
 #define CONVSMITH_SCHEDULE(variants_, folder_, name_, target_, doc_)                                         \
     namespace folder_ {                                                                                      \
     SchedulePlanning name_##_planning();                                                                     \

@@ -324,4 +324,8 @@ RunnerKind runner_for(const Target &target) {
     return RunnerKind::None;
 }
 
+int vector_lanes(const Target &target, DType type) {
+    return target.vector_bytes / static_cast<int>(dtype_bytes(type));
+}
+
 } // namespace convsmith

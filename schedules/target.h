@@ -2,6 +2,8 @@
 // the exact Halide target string it compiles for.
 #pragma once
 
+#include "generators/dtype.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,5 +47,8 @@ bool runs_natively(const Target &target);
 /// The runner that fits: Native if this machine has every feature, an emulator if one is installed, else
 /// None.
 RunnerKind runner_for(const Target &target);
+
+/// Elements of a type in a vector register.
+int vector_lanes(const Target &target, DType type);
 
 } // namespace convsmith

@@ -191,7 +191,7 @@ TEST(Fuzz, DescriptorsAreValidRepeatableAndVaried) {
         seen.insert(layout_name(desc.in_layout, 2) + layout_name(desc.out_layout, 2));
         seen.insert("store " + std::to_string(static_cast<int>(desc.rearrange)));
         seen.insert(desc.co_total != 0 ? "part" : "whole");
-        seen.insert(unit_roundoff(desc.acc_type) == 0 ? "integer" : "real");
+        seen.insert(is_integer(desc.acc_type) ? "integer" : "real");
         seen.insert(desc.groups == 1 ? "dense" : desc.groups == desc.ci ? "depthwise" : "grouped");
         seen.insert(desc.is_open() ? "open" : "closed");
         for (const EpilogueStage &stage : desc.epilogue) {

@@ -52,7 +52,7 @@ inline NamedTensors tensors_of(const Problem &problem, const Tensor &output) {
 
 inline Tensor run(const Kernel &kernel, const Problem &problem) {
     Tensor output(problem.desc.out_type, output_shape(problem.desc));
-    kernel.run(tensors_of(problem, output), kernel.pack(problem["filter"].view()));
+    kernel.run(tensors_of(problem, output), kernel.pack(problem.filters()));
     return output;
 }
 

@@ -64,7 +64,7 @@ TEST(KernelRun, EveryBadTensorIsNamed) {
     const ConvDesc desc = ConvDesc::parse(kResidualKey);
     const auto kernel = jit.kernel(desc);
     const Problem problem = make_problem(desc, Fill::SmallIntegers, 5);
-    const PackedFilter filter = kernel->pack(problem["filter"].view());
+    const PackedFilter filter = kernel->pack(problem.filters());
     const Tensor output(DType::F32, output_shape(desc)), f64(DType::F64, input_shape(desc));
     const BadCall calls[] = {
         {"no input", [](auto &t) { t["input"] = {}; }, "input: has no data, want f32 [1][6][7][8]"},
@@ -132,8 +132,7 @@ TEST(KernelRun, EveryTensorOfEveryOpIsNamedWhenItIsMissingOrMisshaped) {
         const ConvDesc desc = ConvDesc::parse(key);
         const auto kernel = jit.kernel(desc);
         const WholeCall call(desc);
-        const PackedFilter filter =
-            op_info(desc.op).has_filter ? kernel->pack(call.problem["filter"].view()) : PackedFilter();
+        const PackedFilter filter = kernel->pack(call.problem.filters());
         for (const TensorSpec &spec : tensor_specs(desc, Packing())) {
             if (spec.role == TensorRole::Filter)
                 continue; // WrongFiltersAreNamed
@@ -169,8 +168,7 @@ TEST(KernelRun, WhatIsWrittenOverlapsNothingElse) {
         const ConvDesc desc = ConvDesc::parse(key);
         const auto kernel = jit.kernel(desc);
         const WholeCall call(desc);
-        const PackedFilter filter =
-            op_info(desc.op).has_filter ? kernel->pack(call.problem["filter"].view()) : PackedFilter();
+        const PackedFilter filter = kernel->pack(call.problem.filters());
         for (const TensorSpec &spec : tensor_specs(desc, Packing())) {
             if (spec.role == TensorRole::Filter || spec.role == TensorRole::Output)
                 continue;
@@ -204,7 +202,7 @@ TEST(KernelRun, TensorsTheDescriptorDoesNotHaveAreRefused) {
         const auto kernel = jit.kernel(desc);
         const WholeCall call(desc);
         const bool has_filter = op_info(desc.op).has_filter;
-        const PackedFilter filter = has_filter ? kernel->pack(call.problem["filter"].view()) : PackedFilter();
+        const PackedFilter filter = kernel->pack(call.problem.filters());
         for (const std::string &name : names) {
             if (name == "input" || name == "output")
                 continue;
@@ -235,7 +233,7 @@ TEST(KernelRun, WrongFiltersAreNamed) {
 
     const Problem problem = make_problem(desc, Fill::SmallIntegers, 8);
     const Tensor output(DType::F32, output_shape(desc));
-    const Packing packing = kernel->pack(problem["filter"].view()).packing();
+    const Packing packing = kernel->pack(problem.filters()).packing();
     Packing other = packing;
     other.co_block *= 2;
     PackedFilter blocks(other);
@@ -285,7 +283,7 @@ TEST(KernelRun, ContradictingOpenSizesAreNamed) {
     const ConvDesc open = ConvDesc::parse("conv_n0_ci4_i0x8_co4_k3x3_residual");
     const auto kernel = jit.kernel(open);
     const Problem problem = make_problem(with_sizes(open, {2, {9, 8}}), Fill::SmallIntegers, 11);
-    const PackedFilter filter = kernel->pack(problem["filter"].view());
+    const PackedFilter filter = kernel->pack(problem.filters());
     const Tensor output(DType::F32, output_shape(problem.desc));
     const auto message = [&](const std::function<void(NamedTensors &)> &change) {
         NamedTensors tensors = tensors_of(problem, output);
@@ -369,7 +367,7 @@ TEST(KernelRun, FewerThreadsEndTheWorkers) {
 double microseconds_per_call(const Kernel &kernel, const ConvDesc &closed) {
     constexpr int kCalls = 2000, kRounds = 50;
     const Problem problem = make_problem(closed, Fill::SmallIntegers, 13);
-    const PackedFilter filter = kernel.pack(problem["filter"].view());
+    const PackedFilter filter = kernel.pack(problem.filters());
     const Tensor output(DType::F32, output_shape(closed));
     const NamedTensors tensors = tensors_of(problem, output);
     double best = 1e9;

@@ -70,9 +70,9 @@ std::string upper_case(std::string text) {
 
 /// C's name of an element type, spelled here once more to judge the header's.
 std::string type_name(DType type) {
-    if (unit_roundoff(type) != 0)
+    if (!is_integer(type))
         return type == DType::F64 ? "double" : "float";
-    return fmt::format("{}int{}_t", dtype_name(type)[0] == 'u' ? "u" : "", 8 * dtype_bytes(type));
+    return fmt::format("{}int{}_t", is_unsigned(type) ? "u" : "", 8 * dtype_bytes(type));
 }
 
 /// Tensors of a call, without those that a library holds.

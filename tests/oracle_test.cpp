@@ -344,8 +344,8 @@ TEST(SamplePoints, HoldEveryCornerAndStayInside) {
 }
 
 TEST(Fill, SmallIntegersCoverTheirRangeAndRepeat) {
-    const Tensor a(DType::F32, {1000});
-    const Tensor b(DType::F32, {1000});
+    Tensor a(DType::F32, {1000});
+    Tensor b(DType::F32, {1000});
     fill(a, Fill::SmallIntegers, 5);
     fill(b, Fill::SmallIntegers, 5);
     std::array<int, 5> seen = {};
@@ -359,7 +359,7 @@ TEST(Fill, SmallIntegersCoverTheirRangeAndRepeat) {
 }
 
 TEST(Fill, UniformStaysInItsIntervalAroundZero) {
-    const Tensor a(DType::F64, {10000});
+    Tensor a(DType::F64, {10000});
     fill(a, Fill::Uniform, 5);
     double sum = 0;
     for (int64_t i = 0; i < a.elements(); ++i) {

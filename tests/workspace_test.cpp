@@ -77,12 +77,7 @@ Workspace workspace_of(const ConvDesc &desc, const PlanChoice &choice) {
     const auto kernel = jit.kernel(desc, choice);
     const Problem problem = make_problem(desc, Fill::SmallIntegers, 3);
     const Tensor output(desc.out_type, output_shape(desc)), indices(DType::I64, written_shape(desc));
-    NamedTensors filters;
-    for (const auto &[name, tensor] : problem.tensors) {
-        if (is_filter_name(name))
-            filters[name] = tensor.view();
-    }
-    const PackedFilter filter = kernel->pack(filters);
+    const PackedFilter filter = kernel->pack(problem.filters());
     NamedTensors tensors = tensors_of(problem, output);
     if (desc.indices != Indices::None)
         tensors["indices"] = indices.view();

@@ -61,7 +61,7 @@ void read_pool(const JsonField &params, DType type, ConvDesc &desc) {
     desc.ci = desc.co = extent_of(params, "c");
     desc.pad_mode = PadMode::Ignore;
     desc.in_type = desc.weight_type = desc.out_type = desc.acc_type = type;
-    if (desc.op == Op::AvgPool && unit_roundoff(type) == 0) {
+    if (desc.op == Op::AvgPool && is_integer(type)) {
         desc.acc_type = DType::I32;
     }
 }

@@ -192,8 +192,7 @@ private:
         for (const bool flat : {false, true}) {
             const ConvDesc desc = identity_of(graph_, shapes_, node, flat);
             validate(node, desc);
-            if (unit_roundoff(desc.in_type) == 0 && !is_op(node, "DepthToSpace") &&
-                !is_op(node, "SpaceToDepth")) {
+            if (is_integer(desc.in_type) && !is_op(node, "DepthToSpace") && !is_op(node, "SpaceToDepth")) {
                 unsupported("element-wise operators of integers are not supported");
             }
             const FusedTail tail = fuse_from(graph_, shapes_, {desc, node, input, {}});

@@ -225,7 +225,7 @@ void read_pool_kind(const OnnxNode &node, ConvDesc &desc) {
     } else if (op.find("Average") != std::string::npos) {
         desc.op = Op::AvgPool;
         desc.pad_mode = node.flag("count_include_pad") ? PadMode::Zeros : PadMode::Ignore;
-        if (unit_roundoff(desc.in_type) == 0) {
+        if (is_integer(desc.in_type)) {
             desc.acc_type = DType::I32;
         }
     } else {

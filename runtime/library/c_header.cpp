@@ -224,7 +224,7 @@ std::string c_type(DType type) {
     case DType::Bool:
         throw Error(ErrorCode::Unsupported, "dtype " + dtype_name(type) + " has no C type in libraries yet");
     default:
-        return fmt::format("{}int{}_t", dtype_name(type)[0] == 'u' ? "u" : "", 8 * dtype_bytes(type));
+        return fmt::format("{}int{}_t", is_unsigned(type) ? "u" : "", 8 * dtype_bytes(type));
     }
 }
 

@@ -44,9 +44,11 @@ void set_positional(CTensor &tensor, const ConvDesc &desc, bool is_stored, int64
 CTensor kernel_tensor(const Model &model, const KernelEntry &kernel, const TensorSpec &spec) {
     const ConvDesc &desc = kernel.desc;
     const ConvDesc merged = merge_trivial_axes(desc);
-    const int is_float = unit_roundoff(spec.dtype) != 0 ? 2 : dtype_name(spec.dtype)[0] == 'u' ? 1 : 0;
+    const int type_class = !is_integer(spec.dtype)   ? 2
+                           : is_unsigned(spec.dtype) ? 1
+                                                     : 0; // halide_type_code_t
     CTensor tensor = {
-        spec, c_type(spec.dtype),   is_float * 256 + static_cast<int>(8 * dtype_bytes(spec.dtype)),
+        spec, c_type(spec.dtype),   type_class * 256 + static_cast<int>(8 * dtype_bytes(spec.dtype)),
         {},   "args->" + spec.name, ""};
     const auto channels = [&](Layout layout) {
         return layout == Layout::ChannelsLast ? spec.shape.back() : spec.shape[1];

@@ -4,7 +4,7 @@
 
 #include "generators/composite.h"
 #include "generators/conv_shape.h"
-#include "schedules/generic/vector_loads.h"
+#include "schedules/vector_loads.h"
 
 namespace convsmith::generic {
 
@@ -29,7 +29,7 @@ void schedule_accumulator(ConvPipeline &part, const LoopLevel &at, int lanes) {
     part.acc.vectorize(part.co, lanes, TailStrategy::GuardWithIf);
     if (part.r_ci)
         part.acc.update().reorder(part.co, *part.r_ci);
-    if (!has_unsafe_channel_loads(part))
+    if (!reads_beyond_input(part.desc))
         part.acc.update().vectorize(part.co, lanes, TailStrategy::GuardWithIf);
     else if (!part.r_ci)
         part.acc.update().unscheduled(); // deliberately as it stands
@@ -47,7 +47,7 @@ void schedule_between(ConvPipeline &part, const LoopLevel &task, int lanes) {
         .store_in(MemoryType::Heap)
         .split(part.co, co_o, co_i, lanes, TailStrategy::GuardWithIf)
         .reorder(order);
-    if (part.acc.has_update_definition() || !has_unsafe_channel_loads(part))
+    if (part.acc.has_update_definition() || !reads_beyond_input(part.desc))
         part.output.vectorize(co_i);
     if (part.desc.rearrange != Rearrange::None && part.acc.has_update_definition())
         part.acc.compute_at(task).store_in(MemoryType::Heap); // its channels and positions are scattered
@@ -81,7 +81,7 @@ StageLoops schedule_stage(ConvPipeline &conv, Halide::Stage stage, const VarOrRV
     stage.reorder(order).parallel(task);
     const bool reads_input =
         conv.desc.op == Op::Excite || conv.parts.empty() || !conv.parts.back().acc.has_update_definition();
-    if (!(reads_input && has_unsafe_channel_loads(conv)))
+    if (!(reads_input && reads_beyond_input(conv.desc)))
         stage.vectorize(vector);
     return {LoopLevel(conv.output, task),
             is_update ? LoopLevel(conv.output, r_o) : LoopLevel(conv.output, co_o),

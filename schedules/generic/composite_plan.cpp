@@ -8,10 +8,6 @@
 namespace convsmith::generic {
 namespace {
 
-std::optional<std::string> reject(const ConvDesc &, const Target &) {
-    return std::nullopt;
-}
-
 /// Bytes that the results between ops take for `rows` rows of the last op's output; an op's own rows follow
 /// from those of the op after it.
 int64_t bytes_between(const std::vector<const ConvDesc *> &ops, int rows) {
@@ -49,28 +45,22 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     if (block == 0)
         block = co_block;
     if (block == 0)
-        block = target.vector_bytes / static_cast<int>(dtype_bytes(desc.acc_type));
+        block = vector_lanes(target, desc.acc_type);
     int &rows = full["rows"];
     if (rows == 0)
         rows = choose_rows(desc, target);
     return full;
 }
 
-Packing packing(const ConvDesc &, const Target &, const Params &params) {
-    return Packing{params.at("co_block")};
-}
-
 } // namespace
 
 SchedulePlanning composite_planning() {
-#define CONVSMITH_PARAM(name_, default_, doc_, ...) {#name_, default_, {__VA_ARGS__}, doc_},
     return {{
 #include "schedules/generic/composite_params.inc"
             },
-            reject,
+            takes_any,
             complete,
-            packing};
-#undef CONVSMITH_PARAM
+            packing_by_co_block};
 }
 
 } // namespace convsmith::generic

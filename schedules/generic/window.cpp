@@ -3,7 +3,7 @@
 #include "schedules/generic/window.h"
 
 #include "generators/conv_shape.h"
-#include "schedules/generic/vector_loads.h"
+#include "schedules/vector_loads.h"
 
 namespace convsmith::generic {
 
@@ -21,7 +21,7 @@ int lanes_of(const ConvPipeline &conv, const Plan &plan) {
         return conv.packing.co_block;
     if (conv.desc.in_layout == Layout::ChannelsFirst)
         return 1; // neighbouring channels lie far apart
-    const int most = plan.target.vector_bytes / static_cast<int>(dtype_bytes(conv.desc.acc_type));
+    const int most = vector_lanes(plan.target, conv.desc.acc_type);
     int lanes = 1;
     while (lanes * 2 <= std::min(most, stored_channels(conv.desc)))
         lanes *= 2;
@@ -81,7 +81,7 @@ void schedule_window(ConvPipeline &conv, const Plan &plan) {
     conv.output.split(conv.co, co_o, co_i, lanes,
                       conv.keeps_channels() && !is_rearranged ? TailStrategy::ShiftInwards
                                                               : TailStrategy::GuardWithIf);
-    if (!(conv.operands.count(Operand::Residual) != 0 && has_short_channel_stride(conv.desc)))
+    if (!reads_beyond_residual(conv.desc))
         conv.output.vectorize(co_i);
     const Var task = schedule_positions(conv, co_i, co_o);
     if (!conv.acc.has_update_definition())
@@ -92,7 +92,7 @@ void schedule_window(ConvPipeline &conv, const Plan &plan) {
         schedule_accumulator(conv, co_o, lanes);
     if (conv.r_ci)
         conv.acc.update().reorder(conv.co, *conv.r_ci);
-    if (!has_unsafe_channel_loads(conv))
+    if (!reads_beyond_input(conv.desc))
         conv.acc.update().vectorize(conv.co, lanes, TailStrategy::GuardWithIf);
     else if (!conv.r_ci)
         conv.acc.update().unscheduled(); // deliberately as it stands

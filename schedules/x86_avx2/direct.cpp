@@ -29,7 +29,7 @@ Blocking blocking_of(const ConvPipeline &conv, const Plan &plan) {
     const int row_p = static_cast<int>(spatial_product(out, conv.desc.rank)) / out[0];
     const int rows = plan.params.at("rows");
     Blocking b;
-    b.lanes = plan.target.vector_bytes / static_cast<int>(dtype_bytes(conv.desc.acc_type));
+    b.lanes = vector_lanes(plan.target, conv.desc.acc_type);
     b.co_block = conv.packing.co_block;
     b.block_p = rows * row_p;
     b.blocks = (out[0] + rows - 1) / rows;

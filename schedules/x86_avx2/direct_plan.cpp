@@ -3,6 +3,7 @@
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 #include "schedules/schedule.h"
+#include "schedules/vector_loads.h"
 
 #include <algorithm>
 
@@ -17,10 +18,6 @@ struct Tile {
 };
 constexpr Tile kTiles[] = {{2, 6}, {3, 4}, {1, 8}};
 
-int lanes_of(const ConvDesc &desc, const Target &target) {
-    return target.vector_bytes / static_cast<int>(dtype_bytes(desc.acc_type));
-}
-
 /// Every output channel reads the input channel of its own index: lanes of a vector read neighbouring
 /// channels.
 bool keeps_channels(const ConvDesc &desc) {
@@ -28,11 +25,11 @@ bool keeps_channels(const ConvDesc &desc) {
 }
 
 std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
-    const int lanes = lanes_of(desc, target);
+    const int lanes = vector_lanes(target, desc.acc_type);
     const int co_per_group = desc.co / desc.groups;
     if (desc.is_open())
         return "open extents: the pixel tile needs sizes at compile time";
-    if (desc.has_operand(Operand::Residual) && has_short_channel_stride(desc))
+    if (reads_beyond_residual(desc))
         return "residual with few positions, channels first: a vector of channels reads beyond its end";
     if (desc.rearrange != Rearrange::None)
         return "rearranged output: tiles are stored as they lie";
@@ -110,7 +107,7 @@ int choose_unroll_ci(int ci) {
 }
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
-    const int lanes = lanes_of(desc, target);
+    const int lanes = vector_lanes(target, desc.acc_type);
     Params full = params;
     const auto given = [&](const char *name) { return full.count(name) != 0 ? full.at(name) : 0; };
     if (given("co_vectors") == 0)
@@ -144,20 +141,18 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
 }
 
 Packing packing(const ConvDesc &desc, const Target &target, const Params &params) {
-    return Packing{params.at("co_vectors") * lanes_of(desc, target)};
+    return Packing{params.at("co_vectors") * vector_lanes(target, desc.acc_type)};
 }
 
 } // namespace
 
 SchedulePlanning direct_planning() {
-#define CONVSMITH_PARAM(name_, default_, doc_, ...) {#name_, default_, {__VA_ARGS__}, doc_},
     return {{
 #include "schedules/x86_avx2/direct_params.inc"
             },
             reject,
             complete,
             packing};
-#undef CONVSMITH_PARAM
 }
 
 } // namespace convsmith::x86_avx2

@@ -1,0 +1,26 @@
+// Which tensors have channels a few elements apart (see vector_loads.h).
+#include "schedules/vector_loads.h"
+
+#include "generators/conv_shape.h"
+
+namespace convsmith {
+namespace {
+
+bool has_short_channel_stride(Layout layout, const Spatial &extents, int rank) {
+    const int64_t positions = spatial_product(extents, rank);
+    return layout == Layout::ChannelsFirst && positions >= 2 && positions <= 4;
+}
+
+} // namespace
+
+bool reads_beyond_residual(const ConvDesc &op) {
+    return op.has_operand(Operand::Residual) &&
+           has_short_channel_stride(op.out_layout, stored_extents(op), op.rank);
+}
+
+bool reads_beyond_input(const ConvDesc &op) {
+    const bool lanes_differ = op.groups > 1 || !op_info(op.op).has_filter;
+    return lanes_differ && has_short_channel_stride(op.in_layout, op.in, op.rank);
+}
+
+} // namespace convsmith

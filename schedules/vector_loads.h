@@ -1,0 +1,16 @@
+// Vectors of channels that Halide must not load. Channels that lie 2 to 4 elements apart (channels first,
+// that many positions) are read by loads of whole vectors that go beyond the tensor's end; schedules read
+// them one by one.
+#pragma once
+
+#include "generators/conv_desc.h"
+
+namespace convsmith {
+
+/// True if a vector of output channels would read the residual so.
+bool reads_beyond_residual(const ConvDesc &op);
+
+/// True if the lanes of a vector of output channels read different input channels, and so.
+bool reads_beyond_input(const ConvDesc &op);
+
+} // namespace convsmith
