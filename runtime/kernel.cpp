@@ -69,7 +69,10 @@ FilterAxes filter_axes(const ConvDesc &desc, FilterLayout layout) {
             result.k[from_inner] = {static_cast<int>(axis->extent), stride};
         } else {
             const bool is_whole = axis->name == whole.name;
-            (axis->name == "co" ? result.co : result.ci) = {axis->name == "co" ? co : ci, stride};
+            if (axis->name == "co")
+                result.co = {co, stride};
+            else
+                result.ci = {ci, stride};
             if (is_whole)
                 result.groups = {desc.groups, stride * (swapped ? ci : co)};
         }
