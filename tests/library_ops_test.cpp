@@ -39,6 +39,15 @@ const std::vector<OpLayer> &op_layers() {
         {"range_open", "conv_n2_ci5_i0x5_co3_k1_into7x2_nchw", {0, {5, 0}}},
         {"depthwise", "conv_ci9_i6x7_co9_k3_p1_g9_bias_prelu", {}},
         {"gated", "conv_n3_ci4_i5x6_co8_k3_p1_bias_gate_residual", {}},
+        {"pair", "conv_n2_ci9_i6x7_co9_k3_p1_g9_bias_relu_then_conv_co20_k1_bias_residual", {}},
+        {"inception",
+         "concat_ci6_i9x8_nchw_of_conv_co4_k1_bias_and_conv_co3_k1_then_conv_co8_k3_p1_prelu_and_"
+         "maxpool_k3_p1",
+         {}},
+        {"squeeze",
+         "excite_ci8_i6x5_of_avgpool_k6x5_then_conv_co4_k1_bias_relu_then_conv_co8_k1_bias_sigmoid_next_"
+         "conv_co3_k1",
+         {}},
     };
     return kLayers;
 }

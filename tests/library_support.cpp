@@ -96,30 +96,31 @@ size_t bytes_of(const TensorSpec &spec) {
 /// The value of a member of the args struct.
 std::string member_value(const CCall &call, const TensorSpec &spec) {
     if (spec.role == TensorRole::Filter)
-        return "packed";
+        return spec.name;
     const std::string memory = is_written(spec) ? fmt::format("allocate({})", bytes_of(spec))
                                                 : fmt::format("load(\"{}\", \"{}\", {})", call.id, spec.name,
                                                               call.problem[spec.name].bytes());
     return fmt::format("({} *){}", type_name(spec.dtype), memory);
 }
 
-/// Declares `packed` and fills it from the filter's file.
-std::string pack_statements(const CCall &call, const std::string &prefix) {
-    const std::string type = type_name(call.problem.desc.weight_type);
-    std::string text =
-        fmt::format("        {0} *packed = ({0} *)allocate({1}_FILTER_ELEMENTS * sizeof({0}));\n", type,
-                    upper_case(prefix));
-    return text + fmt::format(
-                      "        check(\"pack\", {}_pack(({} *)load(\"{}\", \"filter\", {}), packed), \"\");\n",
-                      prefix, type, call.id, call.problem["filter"].bytes());
+/// Declares a packed filter and fills it from its file.
+std::string pack_statements(const CCall &call, const TensorSpec &filter, const std::string &prefix) {
+    const std::string text =
+        fmt::format("        {0} *{1} = ({0} *)allocate({2}_{3}_ELEMENTS * sizeof({0}));\n",
+                    type_name(filter.dtype), filter.name, upper_case(prefix), upper_case(filter.name));
+    return text + fmt::format("        check(\"pack\", {}_{}(({} *)load(\"{}\", \"{}\", {}), {}), \"\");\n",
+                              prefix, tensor_name("pack", filter.op), type_name(filter.dtype), call.id,
+                              filter.name, call.problem[filter.name].bytes(), filter.name);
 }
 
 std::string call_block(const std::string &name, const CCall &call, bool baked) {
     const ConvDesc &desc = call.problem.desc;
     const std::string prefix = fmt::format("{}_{}", name, call.id);
     std::string text = fmt::format("    {{\n        {}_args args;\n", prefix), saves;
-    if (!baked && op_info(desc.op).has_filter)
-        text += pack_statements(call, prefix);
+    for (const TensorSpec &spec : passed_tensors(desc, baked)) {
+        if (spec.role == TensorRole::Filter)
+            text += pack_statements(call, spec, prefix);
+    }
     for (const TensorSpec &spec : passed_tensors(desc, baked)) {
         text += fmt::format("        args.{} = {};\n", spec.name, member_value(call, spec));
         if (is_written(spec))

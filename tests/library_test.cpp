@@ -1,5 +1,6 @@
 // Libraries as their users meet them: C programs against the generated header, on this machine and under an
 // emulator, judged by the oracle; results of wrong calls; baked weights.
+#include "runtime/library/model.h"
 #include "tests/library_support.h"
 
 #include <HalideRuntime.h>
@@ -192,50 +193,45 @@ TEST_F(Library, ManifestTellsDescPlanTargetPackingAndVersions) {
     EXPECT_EQ(stem["platforms"]["arm-64-linux"]["members"].size(), 1u);
 }
 
-TEST(BakedLibrary, LayersWithOneKernelKeepTheirOwnWeights) {
+/// A library of layers whose trained values are those of random problems, called on both platforms.
+LibraryReport
+expect_baked_layers_match_oracle(const std::vector<std::pair<std::string, std::string>> &named_keys) {
     std::vector<Layer> layers;
     std::vector<CCall> calls;
-    const std::string key = "conv_ci6_i5x7_co10_k3x3_p1_f32_nhwc_zeros_bias_relu";
-    for (const char *name : {"first", "second"}) {
+    for (const auto &[name, key] : named_keys) {
         Layer baked = layer(name, key);
         CCall call{name, baked.desc, make_problem(baked.desc, Fill::Uniform, kSeed + layers.size())};
-        const auto copy = [](const Tensor &from) {
+        for (const TensorSpec &spec : tensor_specs(baked.desc, Packing())) {
+            if (!library::is_trained(spec))
+                continue;
+            const Tensor &from = call.problem[spec.name];
             auto to = std::make_shared<Tensor>(from.dtype(), from.shape());
             std::copy(from.as<char>(), from.as<char>() + from.bytes(), to->as<char>());
-            return to;
-        };
-        baked.trained["filter"] = copy(call.problem["filter"]);
-        baked.trained["bias"] = copy(call.problem["bias"]);
+            baked.trained[spec.name] = to;
+        }
         layers.push_back(baked);
         calls.push_back(std::move(call));
     }
     const TempDir dir;
     LibraryOptions options = library_options("net", dir.path(), {"x86_avx2", "arm_neon"});
     options.weights = WeightMode::Baked;
-    EXPECT_EQ(build_library(layers, options).kernels, 1);
+    LibraryReport report = build_library(layers, options);
     expect_calls_match_oracle(native_toolchain(), {"net", dir.path()}, calls, true);
     if (can_emulate_arm())
         expect_calls_match_oracle(arm_toolchain(), {"net", dir.path()}, calls, true);
+    return report;
 }
 
-TEST(BakedLibrary, EveryTrainedOperandIsPartOfIt) {
-    Layer pool = layer("pool", "maxpool_ci5_i6x6_k2_s2_channel_scale_bias_prelu");
-    CCall call{"pool", pool.desc, make_problem(pool.desc, Fill::Uniform, kSeed)};
-    for (const char *name : {"scale", "bias", "slope"}) {
-        auto values = std::make_shared<Tensor>(DType::F32, std::vector<int64_t>{5});
-        std::copy(call.problem[name].as<float>(), call.problem[name].as<float>() + 5, values->as<float>());
-        pool.trained[name] = values;
-    }
-    const TempDir dir;
-    LibraryOptions options = library_options("net", dir.path(), {"x86_avx2"});
-    options.weights = WeightMode::Baked;
-    build_library({pool}, options);
-    const std::vector<CCall> calls = [&] {
-        std::vector<CCall> one;
-        one.push_back(std::move(call));
-        return one;
-    }();
-    expect_calls_match_oracle(native_toolchain(), {"net", dir.path()}, calls, true);
+TEST(BakedLibrary, LayersWithOneKernelKeepTheirOwnWeights) {
+    const std::string key = "conv_ci6_i5x7_co10_k3x3_p1_f32_nhwc_zeros_bias_relu";
+    EXPECT_EQ(expect_baked_layers_match_oracle({{"first", key}, {"second", key}}).kernels, 1);
+}
+
+TEST(BakedLibrary, EveryTrainedTensorIsPartOfIt) {
+    expect_baked_layers_match_oracle(
+        {{"pool", "maxpool_ci5_i6x6_k2_s2_channel_scale_bias_prelu"},
+         {"pair", "conv_ci9_i6x7_co9_k3_p1_g9_bias_relu_then_conv_co20_k1_bias_prelu"},
+         {"squeeze", "excite_ci8_i6x5_of_avgpool_k6x5_then_conv_co4_k1_bias_relu_then_conv_co8_k1_sigmoid"}});
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 // number.
 #include "runtime/library/archive.h"
 
+#include "generators/composite.h"
 #include "generators/error.h"
 #include "generators/halide_compat.h"
 #include "runtime/library/data_object.h"
@@ -108,7 +109,7 @@ void ObjectWriter::pack_kernels() {
     const Target &plainest = platform().members.back(); // runs once per set of weights: no dispatch
     std::set<std::string> written;
     for (const KernelEntry &kernel : model_.kernels) {
-        if (!op_info(kernel.desc.op).has_filter)
+        if (!reads_filter(kernel.desc))
             continue;
         const Packing &packing = kernel.plans[platform_].packing;
         const std::string symbol = pack_symbol(model_, kernel.desc.weight_type, packing);
@@ -131,12 +132,16 @@ void ObjectWriter::data(const std::string &symbol, const Tensor &tensor) {
 
 void ObjectWriter::baked(const LayerEntry &layer) {
     const KernelEntry &kernel = model_.kernels[layer.kernel];
-    for (const auto &[name, values] : layer.baked) {
-        const std::string symbol = baked_symbol(model_, layer, name);
-        if (name == "filter")
-            data(symbol, pack_reference(kernel.desc, kernel.plans[platform_].packing, *values));
+    const Packing &packing = kernel.plans[platform_].packing;
+    for (const TensorSpec &spec : tensor_specs(kernel.desc, packing)) {
+        if (!is_trained(spec))
+            continue;
+        const std::string symbol = baked_symbol(model_, layer, spec.name);
+        const Tensor &values = *layer.baked.at(spec.name);
+        if (spec.role == TensorRole::Filter)
+            data(symbol, pack_reference(op_of(kernel.desc, spec), packing, values));
         else
-            data(symbol, *values);
+            data(symbol, values);
     }
 }
 

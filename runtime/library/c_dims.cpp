@@ -3,7 +3,6 @@
 
 #include "generators/conv_shape.h"
 #include "generators/error.h"
-#include "generators/signature.h"
 
 #include <fmt/format.h>
 
@@ -47,6 +46,15 @@ std::string CDims::initializer() const {
         parts.push_back(strides[i]);
     }
     return fmt::format("{{{}}}", fmt::join(parts, ", "));
+}
+
+CDims fixed_dims(const BufferDims &dims) {
+    CDims fixed;
+    for (int i = 0; i < dims.count; i++) {
+        fixed.extents.push_back(std::to_string(dims.dims[i].extent));
+        fixed.strides.push_back(std::to_string(dims.dims[i].stride));
+    }
+    return fixed;
 }
 
 std::vector<std::string> axis_names(int rank) {

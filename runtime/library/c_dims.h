@@ -1,9 +1,9 @@
-// Buffer dimensions as C expressions: what buffer_dims (generators/signature.h) computes, written so that
-// open extents can be variables of the generated function: n, d, h, w and `out`, the number of output
-// positions.
+// Buffer dimensions as C expressions: those of buffer_dims (generators/signature.h) as numbers, or, where
+// extents are open, what it computes of variables of the generated function: n, d, h, w and `out`, the number
+// of output positions.
 #pragma once
 
-#include "generators/conv_desc.h"
+#include "generators/signature.h"
 
 #include <string>
 #include <vector>
@@ -20,6 +20,9 @@ struct CDims {
     /// Extent and stride of every dimension: "{64, 1, w, 64}".
     std::string initializer() const;
 };
+
+/// Dimensions that are all known, as numbers.
+CDims fixed_dims(const BufferDims &dims);
 
 /// C names of the spatial axes, outermost first: {w}, {h, w} or {d, h, w}.
 std::vector<std::string> axis_names(int rank);

@@ -3,6 +3,7 @@
 // header and may still include one.
 #include "runtime/library/c_header.h"
 
+#include "generators/composite.h"
 #include "generators/error.h"
 #include "runtime/library/text_template.h"
 #include "runtime/library/versions.h"
@@ -130,7 +131,7 @@ static inline int @name@_set_num_threads(int threads) {
 
 constexpr const char *kPassedText =
     R"( * Filters are packed once with @name@_<layer>_pack, from the order in the layer's comment, and passed at every
- * call.
+ * call; where several operations are one layer, filter2 with @name@_<layer>_pack2 and so on.
 )";
 constexpr const char *kBakedText = " * Filters, biases and other trained values are part of the library.\n";
 
@@ -184,7 +185,7 @@ std::string platform_block(const Model &model, size_t platform) {
         const KernelEntry &kernel = model.kernels[layer.kernel];
         const Packing &packing = kernel.plans[platform].packing;
         const std::string id = upper_case(layer.id);
-        if (!op_info(kernel.desc.op).has_filter)
+        if (!reads_filter(kernel.desc))
             continue;
         text += fmt::format("#define {}_{}_CO_BLOCK {}\n", prefix, id, packing.co_block);
         if (!passes_weights(model))
@@ -234,11 +235,19 @@ std::string c_header(const Model &model) {
                      {"version", versions().convsmith},
                      {"alignment", std::to_string(kTensorAlignment)}};
     int code = 1;
-    for (const auto &error : kErrors) {
-        const std::string message = fill_in(error.text, blanks);
-        const std::string name = fmt::format("{}_error_{}", model.name, error.name);
+    std::set<std::string> known;
+    const auto add_code = [&](const std::string &error, const std::string &message) {
+        if (!known.insert(error).second)
+            return;
+        const std::string name = fmt::format("{}_error_{}", model.name, error);
         blanks["codes"] += fmt::format("    {} = {}, /* {} */\n", name, code++, message);
         blanks["texts"] += fmt::format("    case {}: return \"{}\";\n", name, message);
+    };
+    for (const auto &error : kErrors)
+        add_code(error.name, fill_in(error.text, blanks));
+    for (const KernelEntry &kernel : model.kernels) { // composites number their tensors
+        for (const TensorSpec &spec : tensor_specs(kernel.desc, Packing()))
+            add_code(spec.name, spec.name + " is a null pointer");
     }
     blanks["weights"] = fill_in(passes_weights(model) ? kPassedText : kBakedText, blanks);
     std::string text = fill_in(kPrologue, blanks) + platform_blocks(model);

@@ -41,15 +41,35 @@ void set_positional(CTensor &tensor, const ConvDesc &desc, bool is_stored, int64
     tensor.elements = fmt::format("{} * {}", channels, fmt::join(factors, " * "));
 }
 
+/// Elements of a tensor whose every extent is known.
+int64_t elements_of(const std::vector<int64_t> &shape) {
+    int64_t product = 1;
+    for (const int64_t extent : shape)
+        product *= extent;
+    return product;
+}
+
 CTensor kernel_tensor(const Model &model, const KernelEntry &kernel, const TensorSpec &spec) {
-    const ConvDesc &desc = kernel.desc;
-    const ConvDesc merged = merge_trivial_axes(desc);
+    const ConvDesc &desc = op_of(kernel.desc, spec);
     const int type_class = !is_integer(spec.dtype)   ? 2
                            : is_unsigned(spec.dtype) ? 1
                                                      : 0; // halide_type_code_t
     CTensor tensor = {
         spec, c_type(spec.dtype),   type_class * 256 + static_cast<int>(8 * dtype_bytes(spec.dtype)),
         {},   "args->" + spec.name, ""};
+    if (spec.role == TensorRole::Filter) {
+        const ConvDesc merged = merge_trivial_axes(desc);
+        tensor.dims = packed_dims(merged, block_macro(model, kernel.id), merged.rank);
+        return tensor;
+    }
+    if (!kernel.desc.is_open()) {
+        const BufferDims dims = buffer_dims(kernel.desc, kernel.plans[0].packing, spec);
+        tensor.dims = fixed_dims(dims);
+        if (dims.begin != 0)
+            tensor.data += fmt::format(" + {}", dims.begin);
+        tensor.elements = fmt::format("(int64_t){}", elements_of(spec.shape));
+        return tensor;
+    }
     const auto channels = [&](Layout layout) {
         return layout == Layout::ChannelsLast ? spec.shape.back() : spec.shape[1];
     };
@@ -66,8 +86,7 @@ CTensor kernel_tensor(const Model &model, const KernelEntry &kernel, const Tenso
         set_positional(tensor, desc, false, channels(desc.in_layout), channels(desc.in_layout), 0);
         break;
     case TensorRole::Filter:
-        tensor.dims = packed_dims(merged, block_macro(model, kernel.id), merged.rank);
-        break;
+        break; // above
     case TensorRole::Operand:
         switch (operand_info(spec.operand).shape) {
         case OperandShape::PerChannel:
@@ -139,23 +158,22 @@ std::string overlap_checks(const Model &model, const std::vector<CTensor> &tenso
 std::string kernel_function(const Model &model, const KernelEntry &kernel, const std::string &id) {
     const std::vector<CTensor> tensors = kernel_tensors(model, kernel);
     std::vector<std::string> parameters, calls;
-    std::string null_checks, locals;
+    std::string null_checks, alignment, locals;
     for (const CTensor &t : tensors) {
         const std::string &name = t.spec.name;
         parameters.push_back(fmt::format("{}_buffer *{}", model.name, name));
         null_checks +=
             fmt::format("    if (args->{0} == NULL)\n        return {1}_error_{0};\n", name, model.name);
+        if (t.spec.role == TensorRole::Filter)
+            alignment +=
+                fmt::format("    if ((uintptr_t)args->{} % {}_FILTER_ALIGNMENT != 0)\n        return "
+                            "{}_error_alignment;\n",
+                            name, upper_case(model.name), model.name);
         locals += fmt::format("    const int64_t {0}_dims[] = {1};\n    {2}_internal_tensor {0};\n", name,
                               t.dims.initializer(), model.name);
         calls.push_back(fmt::format("{0}_internal_bind(&{1}, {2}, {3}, {4}, {1}_dims)", model.name, name,
                                     t.data, t.type_code, t.dims.extents.size()));
     }
-    const std::string alignment =
-        op_info(kernel.desc.op).has_filter
-            ? fmt::format("    if ((uintptr_t)args->filter % {}_FILTER_ALIGNMENT != 0)\n        return "
-                          "{}_error_alignment;\n",
-                          upper_case(model.name), model.name)
-            : "";
     const Blanks blanks = {{"name", model.name},
                            {"id", id},
                            {"symbol", kernel_symbol(model, kernel)},
@@ -180,14 +198,24 @@ static inline int @name@_@id@(const @name@_@id@_args *args) {
                    blanks);
 }
 
-std::string pack_function(const Model &model, const KernelEntry &kernel) {
-    const ConvDesc &desc = kernel.desc;
-    if (!op_info(desc.op).has_filter)
-        return "";
+/// The filters that a kernel takes.
+std::vector<TensorSpec> filters_of(const KernelEntry &kernel) {
+    std::vector<TensorSpec> filters;
+    for (const TensorSpec &spec : tensor_specs(kernel.desc, kernel.plans[0].packing)) {
+        if (spec.role == TensorRole::Filter)
+            filters.push_back(spec);
+    }
+    return filters;
+}
+
+std::string pack_function(const Model &model, const KernelEntry &kernel, const TensorSpec &filter) {
+    const ConvDesc &desc = op_of(kernel.desc, filter);
     const CDims plain = plain_filter_dims(desc);
     const CDims packed = packed_dims(desc, block_macro(model, kernel.id), kMaxSpatialRank);
     const Blanks blanks = {{"name", model.name},
                            {"id", kernel.id},
+                           {"function", tensor_name("pack", filter.op)},
+                           {"filter", filter.name},
                            {"NAME", upper_case(model.name)},
                            {"type", c_type(desc.weight_type)},
                            {"code", std::to_string(2 * 256 + 8 * dtype_bytes(desc.weight_type))},
@@ -196,12 +224,12 @@ std::string pack_function(const Model &model, const KernelEntry &kernel) {
                            {"packed", packed.initializer()},
                            {"packed_rank", std::to_string(packed.extents.size())},
                            {"pack", upper_case(fmt::format("{}_{}_pack", model.name, kernel.id))}};
-    return fill_in(R"(static inline int @name@_@id@_pack(const @type@ *filter, @type@ *packed) {
+    return fill_in(R"(static inline int @name@_@id@_@function@(const @type@ *filter, @type@ *packed) {
     const int64_t filter_dims[] = @plain@;
     const int64_t packed_dims[] = @packed@;
     @name@_internal_tensor from, to;
     if (filter == NULL)
-        return @name@_error_filter;
+        return @name@_error_@filter@;
     if (packed == NULL)
         return @name@_error_output;
     if ((uintptr_t)packed % @NAME@_FILTER_ALIGNMENT != 0)
@@ -221,7 +249,8 @@ std::string unstored_extent(const ConvDesc &desc, const std::string &stored) {
 }
 
 /// "float [n][h][w][64]": shapes with the member's name where an extent is open.
-std::string shape_comment(const ConvDesc &desc, const TensorSpec &spec) {
+std::string shape_comment(const ConvDesc &whole, const TensorSpec &spec) {
+    const ConvDesc &desc = op_of(whole, spec);
     if (spec.role == TensorRole::Filter)
         return fmt::format("packed from {} = {}",
                            desc.op == Op::Deconv ? "[ci][co / groups][kernel...]"
@@ -271,11 +300,13 @@ std::string layer_macros(const Model &model, const LayerEntry &layer) {
     const ConvDesc &desc = model.kernels[layer.kernel].desc;
     const std::string prefix = upper_case(fmt::format("{}_{}", model.name, layer.id));
     std::string text = fmt::format("#define {}_KEY \"{}\"\n", prefix, desc.key());
-    if (passes_weights(model) && op_info(desc.op).has_filter) {
+    for (const TensorSpec &filter : filters_of(model.kernels[layer.kernel])) {
+        const ConvDesc &op = op_of(desc, filter);
         const std::string block = prefix + "_CO_BLOCK";
-        text += fmt::format("#define {}_FILTER_ELEMENTS ((size_t)(({} + {} - 1) / {} * {}) * {})\n", prefix,
-                            desc.co, block, block, block,
-                            int64_t(desc.ci / desc.groups) * spatial_product(desc.kernel, desc.rank));
+        if (passes_weights(model))
+            text += fmt::format("#define {}_{}_ELEMENTS ((size_t)(({} + {} - 1) / {} * {}) * {})\n", prefix,
+                                upper_case(filter.name), op.co, block, block, block,
+                                int64_t(op.ci / op.groups) * spatial_product(op.kernel, op.rank));
     }
     const std::vector<std::string> names = axis_names(desc.rank);
     for (int axis = 0; axis < desc.rank; axis++) {
@@ -286,14 +317,8 @@ std::string layer_macros(const Model &model, const LayerEntry &layer) {
     }
     if (desc.is_open())
         return text + "\n";
-    const auto elements = [](const std::vector<int64_t> &shape) {
-        int64_t product = 1;
-        for (const int64_t extent : shape)
-            product *= extent;
-        return product;
-    };
-    text += fmt::format("#define {}_INPUT_ELEMENTS {}\n", prefix, elements(input_shape(desc)));
-    return text + fmt::format("#define {}_OUTPUT_ELEMENTS {}\n\n", prefix, elements(output_shape(desc)));
+    text += fmt::format("#define {}_INPUT_ELEMENTS {}\n", prefix, elements_of(input_shape(desc)));
+    return text + fmt::format("#define {}_OUTPUT_ELEMENTS {}\n\n", prefix, elements_of(output_shape(desc)));
 }
 
 /// A layer with its own baked values: forwards to its kernel.
@@ -328,24 +353,26 @@ std::string baked_layer(const Model &model, const LayerEntry &layer) {
 /// A layer that takes its weights and is not the first of its kernel: the same function by another name.
 std::string alias_layer(const Model &model, const LayerEntry &layer) {
     const KernelEntry &kernel = model.kernels[layer.kernel];
-    const Blanks blanks = {{"name", model.name},
-                           {"id", layer.id},
-                           {"kernel", kernel.id},
-                           {"type", c_type(kernel.desc.weight_type)}};
-    std::string call = fill_in(R"(typedef @name@_@kernel@_args @name@_@id@_args;
+    Blanks blanks = {{"name", model.name},
+                     {"id", layer.id},
+                     {"kernel", kernel.id},
+                     {"type", c_type(kernel.desc.weight_type)}};
+    std::string text = fill_in(R"(typedef @name@_@kernel@_args @name@_@id@_args;
 
 static inline int @name@_@id@(const @name@_@id@_args *args) { return @name@_@kernel@(args); }
 
 )",
                                blanks);
-    if (!op_info(kernel.desc.op).has_filter)
-        return call;
-    return call + fill_in(R"(static inline int @name@_@id@_pack(const @type@ *filter, @type@ *packed) {
-    return @name@_@kernel@_pack(filter, packed);
+    for (const TensorSpec &filter : filters_of(kernel)) {
+        blanks["function"] = tensor_name("pack", filter.op);
+        text += fill_in(R"(static inline int @name@_@id@_@function@(const @type@ *filter, @type@ *packed) {
+    return @name@_@kernel@_@function@(filter, packed);
 }
 
 )",
-                          blanks);
+                        blanks);
+    }
+    return text;
 }
 
 } // namespace
@@ -364,8 +391,11 @@ std::string c_layer(const Model &model, const LayerEntry &layer) {
         return head + baked_layer(model, layer);
     if (layer.id != kernel.id)
         return head + alias_layer(model, layer);
-    return head + args_struct(model, kernel, layer.id, true) + kernel_function(model, kernel, layer.id) +
-           pack_function(model, kernel);
+    std::string text =
+        head + args_struct(model, kernel, layer.id, true) + kernel_function(model, kernel, layer.id);
+    for (const TensorSpec &filter : filters_of(kernel))
+        text += pack_function(model, kernel, filter);
+    return text;
 }
 
 } // namespace convsmith::library

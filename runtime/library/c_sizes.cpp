@@ -99,6 +99,8 @@ std::string out_extent(const ConvDesc &desc, int axis, const std::string &in) {
 }
 
 std::string size_checks(const std::string &library, const ConvDesc &desc) {
+    if (!desc.is_open())
+        return "";
     const std::vector<std::string> names = axis_names(desc.rank);
     std::string text =
         fmt::format("    const int64_t n = {};\n", desc.n > 0 ? std::to_string(desc.n) : "args->n");
@@ -117,8 +119,7 @@ std::string size_checks(const std::string &library, const ConvDesc &desc) {
             text += fmt::format("    if ({})\n        return {}_error_{};\n",
                                 extent_is_bad(desc, axis, names[axis]), library, names[axis]);
     }
-    if (desc.is_open())
-        text += elements_checks(library, desc);
+    text += elements_checks(library, desc);
     if (flattens_positions(desc))
         text += fmt::format("    const int64_t out = {};\n", fmt::join(outs, " * "));
     return text;

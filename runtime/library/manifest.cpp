@@ -31,8 +31,11 @@ Json kernel_json(const Model &model, size_t index) {
     for (size_t p = 0; p < model.platforms.size(); p++) {
         const PlatformPlan &plan = kernel.plans[p];
         Json &platform = json["platforms"][model.platforms[p].name];
-        platform["packing"] = {{"co_block", plan.packing.co_block},
-                               {"shape", packed_filter_shape(kernel.desc, plan.packing)}};
+        platform["packing"] = {{"co_block", plan.packing.co_block}, {"filters", Json::object()}};
+        for (const TensorSpec &spec : tensor_specs(kernel.desc, plan.packing)) {
+            if (spec.role == TensorRole::Filter)
+                platform["packing"]["filters"][spec.name] = spec.shape;
+        }
         platform["members"] = Json::array();
         for (const PlanChoice &choice : plan.members)
             platform["members"].push_back({{"target", choice.plan.target.name},

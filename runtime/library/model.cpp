@@ -2,7 +2,6 @@
 // shows before any work.
 #include "runtime/library/model.h"
 
-#include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 
@@ -98,7 +97,7 @@ public:
             taken_.insert(word);
     }
 
-    std::string unique(const std::string &name) {
+    std::string unique(const std::string &name, const ConvDesc &desc) {
         std::string base;
         for (const char c : name)
             base += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
@@ -107,7 +106,7 @@ public:
         if (base.empty() || is_reserved(lower_case(base)))
             base = "layer_" + base;
         std::string id = base;
-        for (int i = 2; !take(id); i++)
+        for (int i = 2; !take(id, desc); i++)
             id = fmt::format("{}_{}", base, i);
         return id;
     }
@@ -124,12 +123,17 @@ private:
         return lower.rfind("error", 0) == 0 || lower.rfind("internal", 0) == 0 || lower.rfind("pack", 0) == 0;
     }
 
-    bool take(const std::string &id) {
+    bool take(const std::string &id, const ConvDesc &desc) {
         const std::string lower = lower_case(id);
         std::vector<std::string> names = {lower};
-        for (const char *suffix :
-             {"_args", "_pack", "_kernel", "_filter", "_bias", "_scale", "_slope", "_co_block"})
+        for (const char *suffix : {"_args", "_kernel", "_co_block"})
             names.push_back(lower + suffix);
+        for (const TensorSpec &spec : tensor_specs(desc, Packing())) {
+            if (is_trained(spec))
+                names.push_back(lower + "_" + spec.name);
+            if (spec.role == TensorRole::Filter)
+                names.push_back(lower + "_" + tensor_name("pack", spec.op));
+        }
         for (const std::string &name : names) {
             if (taken_.count(name) != 0)
                 return false;
@@ -169,7 +173,7 @@ std::map<std::string, std::shared_ptr<const Tensor>> baked_values(const Layer &l
             continue;
         const std::shared_ptr<const Tensor> tensor = layer.values(spec.name);
         const bool is_filter = spec.role == TensorRole::Filter;
-        const std::vector<int64_t> shape = is_filter ? filter_shape(layer.desc) : spec.shape;
+        const std::vector<int64_t> shape = is_filter ? filter_shape(op_of(layer.desc, spec)) : spec.shape;
         if (tensor == nullptr)
             bad_argument(
                 fmt::format("layer {}: {} is missing; baked weights need a model with trained values "
@@ -198,13 +202,9 @@ Model plan_library(const std::vector<Layer> &layers, const LibraryOptions &optio
     std::map<std::string, size_t> kernel_of_key;
     for (const Layer &layer : layers) {
         layer.desc.validate();
-        if (is_composite(layer.desc))
-            throw Error(ErrorCode::Unsupported,
-                        fmt::format("layer {}: libraries cannot hold composites yet: {}", layer.name,
-                                    layer.desc.key()));
         LayerEntry entry;
         entry.name = layer.name;
-        entry.id = pool.unique(layer.name);
+        entry.id = pool.unique(layer.name, layer.desc);
         if (options.weights == WeightMode::Baked)
             entry.baked = baked_values(layer);
         const auto [at, is_new] = kernel_of_key.emplace(layer.desc.key(), model.kernels.size());
