@@ -17,7 +17,7 @@ namespace {
 struct ImportCommand {
     std::string model;
     std::string output;
-    std::vector<std::string> shapes;
+    ModelOptions reading;
     std::string json;
 };
 
@@ -49,7 +49,7 @@ void print_skipped(const std::vector<SkippedNode> &skipped) {
 }
 
 void run_import(const ImportCommand &options) {
-    const Network network = import_onnx(options.model, parse_shapes(options.shapes));
+    const Network network = import_onnx(options.model, import_options(options.reading));
     if (network.layers.empty()) {
         const std::string first = network.skipped.empty() ? "" : ": " + network.skipped.front().reason;
         throw Error(ErrorCode::Unsupported, fmt::format("{}: none of {} nodes can be imported as a layer{}",
@@ -81,7 +81,7 @@ void add_import(CLI::App &app, Command &) {
     import.add_option("-o,--output", options->output, "Layer list to write (.json)")
         ->required()
         ->type_name("FILE");
-    add_shape_option(import, options->shapes);
+    add_model_options(import, options->reading);
     add_json_option(import, options->json);
     import.footer(
         "Batch norm and activations are fused into the layer before them; weights stay in the model: give\n"

@@ -54,10 +54,13 @@ std::vector<int64_t> parse_extents(const std::string &option, const std::string 
 
 } // namespace
 
-void add_shape_option(CLI::App &app, std::vector<std::string> &shapes) {
-    app.add_option("--shape", shapes, "Full shape of an ONNX input with open dimensions, e.g. x=1,3,320,320")
+void add_model_options(CLI::App &app, ModelOptions &options) {
+    app.add_option("--shape", options.shapes,
+                   "Full shape of an ONNX input with open dimensions, e.g. x=1,3,320,320")
         ->type_name("NAME=N,C,...")
         ->allow_extra_args(false);
+    app.add_flag("--separate", options.separate,
+                 "Make every operation of an ONNX model a layer, even where one kernel computes several");
 }
 
 void add_spec_options(CLI::App &app, SpecOptions &options, SpecNeed need) {
@@ -68,12 +71,13 @@ void add_spec_options(CLI::App &app, SpecOptions &options, SpecNeed need) {
     if (need == SpecNeed::Required) {
         specs->required();
     }
-    add_shape_option(app, options.shapes);
+    add_model_options(app, options.model);
 }
 
-ImportOptions parse_shapes(const std::vector<std::string> &shapes) {
+ImportOptions import_options(const ModelOptions &model) {
     ImportOptions options;
-    for (const std::string &text : shapes) {
+    options.composites = !model.separate;
+    for (const std::string &text : model.shapes) {
         const auto parts = split_assignment(text);
         if (!parts) {
             throw Error(ErrorCode::BadArgument,
@@ -88,11 +92,11 @@ ImportOptions parse_shapes(const std::vector<std::string> &shapes) {
 }
 
 std::vector<Network> load_specs(const SpecOptions &options) {
-    const ImportOptions import_options = parse_shapes(options.shapes);
+    const ImportOptions importing = import_options(options.model);
     std::vector<Network> networks;
     networks.reserve(options.specs.size());
     for (const std::string &spec : options.specs) {
-        networks.push_back(load_spec(spec, import_options));
+        networks.push_back(load_spec(spec, importing));
     }
     return networks;
 }

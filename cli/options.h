@@ -17,29 +17,35 @@ namespace convsmith::cli {
 /// JSON whose members keep the order in which they were written.
 using Json = nlohmann::ordered_json;
 
-/// What SPEC... and --shape hold.
+/// How ONNX models are to be read.
+struct ModelOptions {
+    std::vector<std::string> shapes; ///< "x=1,3,320,320", one per ONNX input
+    bool separate = false;           ///< one layer per operation: no composites
+};
+
+/// What SPEC... and the options for models hold.
 struct SpecOptions {
     std::vector<std::string> specs;
-    std::vector<std::string> shapes; ///< "x=1,3,320,320", one per ONNX input
+    ModelOptions model;
 };
 
 /// Whether a subcommand can do without any SPEC.
 enum class SpecNeed { Required, Optional };
 
-/// Declares the positional SPEC... and --shape.
+/// Declares the positional SPEC... and the options for models.
 void add_spec_options(CLI::App &app, SpecOptions &options, SpecNeed need = SpecNeed::Required);
 
-/// Declares --shape alone, for subcommands whose model is another option.
-void add_shape_option(CLI::App &app, std::vector<std::string> &shapes);
+/// Declares --shape and --separate alone, for subcommands whose model is another option.
+void add_model_options(CLI::App &app, ModelOptions &options);
 
-/// Every SPEC loaded, in order. Throws Error (load_spec, parse_shapes).
+/// Every SPEC loaded, in order. Throws Error (load_spec, import_options).
 std::vector<Network> load_specs(const SpecOptions &options);
 
 /// One network holding all of them: layers and skipped nodes in order; named after the first one.
 Network load_merged(const SpecOptions &options);
 
-/// "x=1,3,320,320" texts as import options. Throws Error(BadArgument) quoting the text that is wrong.
-ImportOptions parse_shapes(const std::vector<std::string> &shapes);
+/// The options for the importer. Throws Error(BadArgument) quoting the shape that is wrong.
+ImportOptions import_options(const ModelOptions &model);
 
 /// Declares --target T, default "host"; parse it with parse_target (schedules/target.h).
 void add_target_option(CLI::App &app, std::string &target);

@@ -83,6 +83,10 @@ const ConvDesc &last_op(const ConvDesc &desc) {
     return desc.then.empty() ? desc : desc.then.back();
 }
 
+ConvDesc &last_op(ConvDesc &desc) {
+    return desc.then.empty() ? desc : desc.then.back();
+}
+
 void link_ops(ConvDesc &desc) {
     if (!is_composite(desc))
         return;

@@ -26,6 +26,7 @@ bool reads_filter(const ConvDesc &desc);
 
 /// The op whose result is stored.
 const ConvDesc &last_op(const ConvDesc &desc);
+ConvDesc &last_op(ConvDesc &desc);
 
 /// The ops in a row, each taking the result of the one before: batch, input channels, extents, types and
 /// layout of all but the first follow. Validated.

@@ -1,6 +1,7 @@
 // Reading of layer lists: networks as JSON (docs/layer_lists.md), every field checked. Shapes only, no
 // weights. Consumed through load_spec; layer_list_fields.cpp reads the fields of a layer, layer_list_save.cpp
 // writes the same format.
+#include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 #include "runtime/frontend/file_io.h"
@@ -30,19 +31,20 @@ ConvDesc read_key(const JsonFields &fields, const std::string &key) {
         }
         const std::optional<ListedOp> op =
             field == "op" && got->is_string() ? find_listed_op(got->get<std::string>()) : std::nullopt;
-        if (!op || op->op != desc.op) {
+        if (!op || op->op != whole_op(desc)) {
             fields.fail(field, got->dump(), want.dump() + " as in the key");
         }
     }
     return desc;
 }
 
-/// Output extents that the list states, before rearrangement.
+/// Output channels and extents that the list states, before rearrangement.
 void check_output(const JsonFields &fields, const ConvDesc &desc) {
-    fields.expect("oc", desc.co);
+    const ConvDesc &last = last_op(desc);
+    fields.expect("oc", last.co);
     for (int axis = 0; axis < desc.rank; ++axis) {
-        if (desc.in[axis] != 0) {
-            fields.expect(std::string("o") + axis_name(axis, desc.rank), out_extents(desc)[axis]);
+        if (last.in[axis] != 0) {
+            fields.expect(std::string("o") + axis_name(axis, desc.rank), out_extents(last)[axis]);
         }
     }
 }
@@ -51,6 +53,9 @@ void check_output(const JsonFields &fields, const ConvDesc &desc) {
 ConvDesc read_desc(const JsonFields &fields, const ListedOp &op, const ListDefaults &defaults) {
     try {
         const std::string key = fields.text("key", "");
+        if (key.empty() && (op.op == Op::Chain || op.op == Op::Concat || op.op == Op::Excite)) {
+            fields.fail("key", "missing", "the key: it has what the " + op_info(op.op).name + " consists of");
+        }
         ConvDesc desc = key.empty() ? read_layer_fields(fields, op, defaults) : read_key(fields, key);
         desc.validate();
         return desc;

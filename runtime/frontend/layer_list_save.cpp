@@ -1,5 +1,6 @@
 // Writing of layer lists (docs/layer_lists.md): the fields that people read, and per layer the exact key,
 // from which layer_list.cpp reads the same layers back.
+#include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "runtime/frontend/file_io.h"
 #include "runtime/frontend/json_fields.h"
@@ -114,16 +115,36 @@ std::string lines(const std::vector<Json> &objects) {
     return text + (objects.empty() ? "]" : "\n ]");
 }
 
-} // namespace
-
-Json layer_fields(const ConvDesc &desc) {
-    Json json = {{"op", op_info(desc.op).name}, {"n", desc.n}, {"ic", desc.ci}};
+/// What the op reads and writes; of a composite the input of the first and the output of the last.
+Json shape_fields(const ConvDesc &desc) {
+    Json json = {{"op", op_info(whole_op(desc)).name}, {"n", desc.n}, {"ic", desc.ci}};
     for (int axis = 0; axis < desc.rank; ++axis) {
         json[std::string("i") + axis_name(axis, desc.rank)] = desc.in[axis];
     }
-    json["oc"] = desc.co;
+    json["oc"] = last_op(desc).co;
     for (int axis = 0; axis < desc.rank && !desc.is_open(); ++axis) {
-        json[std::string("o") + axis_name(axis, desc.rank)] = out_extents(desc)[axis];
+        json[std::string("o") + axis_name(axis, desc.rank)] = out_extents(last_op(desc))[axis];
+    }
+    return json;
+}
+
+/// For the reader of the file.
+void save_counts(const ConvDesc &desc, Json &json) {
+    if (!desc.is_open()) {
+        json["macs"] = mac_count(desc);
+    }
+    json["params"] = parameter_count(desc);
+}
+
+} // namespace
+
+Json layer_fields(const ConvDesc &desc) {
+    Json json = shape_fields(desc);
+    if (is_composite(desc)) { // only the key has what lies between
+        json["layout"] = saved_layout(desc);
+        json["dtype"] = saved_types(desc);
+        save_counts(desc, json);
+        return json;
     }
     std::vector<int> pad = axes_of(desc, desc.pad_begin);
     const std::vector<int> pad_end = axes_of(desc, desc.pad_end);
@@ -141,10 +162,7 @@ Json layer_fields(const ConvDesc &desc) {
     json["layout"] = saved_layout(desc);
     json["dtype"] = saved_types(desc);
     save_epilogue(desc, json);
-    if (!desc.is_open()) {
-        json["macs"] = mac_count(desc);
-    }
-    json["params"] = parameter_count(desc);
+    save_counts(desc, json);
     return json;
 }
 

@@ -41,9 +41,10 @@ struct Network {
     std::vector<SkippedNode> skipped;
 };
 
-/// Sizes for dynamic dimensions of ONNX inputs: input name -> full shape.
+/// How an ONNX model is read.
 struct ImportOptions {
-    std::map<std::string, std::vector<int64_t>> shapes;
+    std::map<std::string, std::vector<int64_t>> shapes; ///< full shapes of inputs with dynamic dimensions
+    bool composites = true; ///< layers that one kernel can compute together are one layer
 };
 
 /// Reads a layer list in the format of docs/layer_lists.md. Throws Error naming file, layer and

@@ -51,8 +51,8 @@ private:
         if (proto.output_size() < 1 || !graph_.is_standard(node) || !is_read_as_input(node)) {
             return false;
         }
-        return fuse_affine(node) || fuse_residual(node) || fuse_activation(node) || fuse_slopes(node) ||
-               fuse_rearrangement(node);
+        return fuse_affine(node) || fuse_residual(node) || fuse_gate(node) || fuse_activation(node) ||
+               fuse_slopes(node) || fuse_rearrangement(node);
     }
 
     /// Several nodes that spell out an activation together.
@@ -194,22 +194,39 @@ private:
 
     /// An addition of another value of the same shape that is ready before the layer runs.
     bool fuse_residual(int node) {
+        const std::string *other = other_operand(node, {"Add", "Sum"});
+        return other && *shapes_.find(*other) == *shapes_.find(tail_.output) &&
+               append_operand("residual", *other, node);
+    }
+
+    /// A product with one computed number per image and channel.
+    bool fuse_gate(int node) {
+        const std::string *other = has_own_channels() ? other_operand(node, {"Mul"}) : nullptr;
+        return other && is_gate_shape(*shapes_.find(*other), *shapes_.find(tail_.output)) &&
+               append_operand("gate", *other, node);
+    }
+
+    /// The computed value that a node of two inputs combines with the layer's, if it is ready before the
+    /// layer runs and both shapes are known.
+    const std::string *other_operand(int node, std::initializer_list<const char *> ops) const {
         const onnx::NodeProto &proto = graph_.node(node);
-        if ((proto.op_type() != "Add" && proto.op_type() != "Sum") || proto.input_size() != 2 ||
+        if (std::find(ops.begin(), ops.end(), proto.op_type()) == ops.end() || proto.input_size() != 2 ||
             proto.input(0) == proto.input(1)) {
-            return false;
+            return nullptr;
         }
         const std::string &other = proto.input(0) == tail_.output ? proto.input(1) : proto.input(0);
-        if (graph_.constant(other) || graph_.producer(other) >= start_.node || !is_known(shapes_, other) ||
-            !is_known(shapes_, tail_.output) || *shapes_.find(other) != *shapes_.find(tail_.output)) {
-            return false;
-        }
+        const bool is_ready = !graph_.constant(other) && graph_.producer(other) < start_.node;
+        return is_ready && is_known(shapes_, other) && is_known(shapes_, tail_.output) ? &other : nullptr;
+    }
+
+    /// The stage that reads tensor `name`, which is `value`; stage and tensor have the same name.
+    bool append_operand(const std::string &name, const std::string &value, int node) {
         ConvDesc desc = tail_.desc;
-        desc.epilogue.push_back(epilogue_stage("residual"));
+        desc.epilogue.push_back(epilogue_stage(name));
         if (!accept(std::move(desc), node)) {
             return false;
         }
-        tail_.computed["residual"] = other;
+        tail_.computed[name] = value;
         return true;
     }
 

@@ -28,7 +28,7 @@ struct FusedTail {
     ConvDesc desc;
     std::vector<double> scale;                          ///< of the weights
     std::map<std::string, std::vector<double>> trained; ///< what the epilogue reads: "bias", "scale", "slope"
-    std::map<std::string, std::string> computed;        ///< "residual": the value that it is
+    std::map<std::string, std::string> computed;        ///< "residual", "gate": the value that it is
     std::vector<int> nodes; ///< that the layer replaces, the operation's own not among them
     std::string output;     ///< the value that the layer computes
 };

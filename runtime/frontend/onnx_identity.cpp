@@ -154,20 +154,20 @@ OnnxOperation read_pad(const OnnxGraph &graph, const OnnxShapes &shapes, int ind
     return operation;
 }
 
-ConvDesc identity_of(const OnnxGraph &graph, const OnnxShapes &shapes, int index, bool flat) {
+ConvDesc identity_of(const OnnxGraph &graph, const OnnxShapes &shapes, int index, int input, bool flat) {
     const OnnxNode node(graph, shapes, index);
-    const std::vector<int64_t> shape = node.shape(0);
+    const std::vector<int64_t> shape = node.shape(input);
     if (flat) {
-        return identity(1, product(shape, 0), {1}, node.type(0));
+        return identity(1, product(shape, 0), {1}, node.type(input));
     }
     if (shape.size() < 2) {
-        return identity(1, 1, {product(shape, 0)}, node.type(0));
+        return identity(1, 1, {product(shape, 0)}, node.type(input));
     }
     const bool is_usual = shape.size() >= 3 && shape.size() <= 2 + kMaxSpatialRank;
     return identity(shape[0], shape[1],
                     is_usual ? std::vector<int64_t>(shape.begin() + 2, shape.end())
                              : std::vector<int64_t>{product(shape, 2)},
-                    node.type(0));
+                    node.type(input));
 }
 
 std::optional<ConvDesc> fold_padding(const ConvDesc &pad, const ConvDesc &window) {

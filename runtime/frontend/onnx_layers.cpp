@@ -2,9 +2,11 @@
 // only what is left begins a layer of its own.
 #include "runtime/frontend/onnx_layers.h"
 
+#include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "generators/signature.h"
 #include "runtime/frontend/onnx_activation.h"
+#include "runtime/frontend/onnx_composites.h"
 #include "runtime/frontend/onnx_fuse.h"
 #include "runtime/frontend/onnx_ops.h"
 #include "runtime/frontend/onnx_rearrange.h"
@@ -51,6 +53,9 @@ public:
                 reasons_[i] = error.what();
             }
         }
+        if (options_.composites) {
+            join_pairs(graph_, result_.layers);
+        }
         for (int i = 0; i < graph_.node_count(); ++i) {
             join_concat(i);
         }
@@ -76,6 +81,8 @@ private:
             read_window_layer(node);
         } else if (is_op(node, "Pad")) {
             read_pad_layer(node);
+        } else if (options_.composites && is_op(node, "Mul") && read_excite_layer(node)) {
+            return;
         } else if (begins_identity(node)) {
             read_identity_layer(node);
         }
@@ -168,6 +175,60 @@ private:
         }
     }
 
+    /// A value times what layers make of it, one number per channel: squeeze-and-excitation. False for any
+    /// other product.
+    bool read_excite_layer(int node) {
+        const onnx::NodeProto &proto = graph_.node(node);
+        for (const int gate : {1, 0}) {
+            const auto branch =
+                squeezing_layers(graph_, result_.layers, proto.input(1 - gate), proto.input(gate));
+            if (!branch) {
+                continue;
+            }
+            OnnxLayer made;
+            try {
+                made = excited(*branch);
+            } catch (const Error &) {
+                continue; // the layers stay as they are
+            }
+            std::vector<OnnxLayer> &layers = result_.layers;
+            layers.erase(std::remove_if(layers.begin(), layers.end(),
+                                        [&](const OnnxLayer &layer) {
+                                            return std::any_of(branch->begin(), branch->end(),
+                                                               [&](const OnnxLayer &part) {
+                                                                   return part.output == layer.output;
+                                                               });
+                                        }),
+                         layers.end());
+            const FuseStart start{made.layer.desc, node, proto.output(0), {}};
+            finish(node, std::move(made), fuse_tail(graph_, shapes_, start));
+            return true;
+        }
+        return false;
+    }
+
+    /// Which input of a sum or product of two computed values a layer can begin with, the other being a stage
+    /// that reads a second tensor: of a product the larger. Nothing for any other node.
+    std::optional<int> main_operand(int node) const {
+        const onnx::NodeProto &proto = graph_.node(node);
+        if ((!is_op(node, "Add") && !is_op(node, "Sum") && !is_op(node, "Mul")) || proto.input_size() != 2 ||
+            proto.input(0) == proto.input(1)) {
+            return std::nullopt;
+        }
+        for (const std::string &input : proto.input()) {
+            if (graph_.constant(input) || !is_known(shapes_, input)) {
+                return std::nullopt;
+            }
+        }
+        const auto &a = *shapes_.find(proto.input(0)), &b = *shapes_.find(proto.input(1));
+        if (is_op(node, "Mul")) {
+            return is_gate_shape(b, a)   ? std::optional<int>(0)
+                   : is_gate_shape(a, b) ? std::optional<int>(1)
+                                         : std::nullopt;
+        }
+        return a == b ? std::optional<int>(0) : std::nullopt;
+    }
+
     /// True for nodes that become an identity with stages or an index map.
     bool begins_identity(int node) const {
         const onnx::NodeProto &proto = graph_.node(node);
@@ -180,7 +241,8 @@ private:
                 return true;
             }
         }
-        if (single_activation(graph_, node) || spelled_rearrangement(graph_, shapes_, node)) {
+        if (single_activation(graph_, node) || spelled_rearrangement(graph_, shapes_, node) ||
+            main_operand(node)) {
             return true;
         }
         const std::optional<ActivationMatch> group = spelled_activation(graph_, proto.input(0));
@@ -188,9 +250,10 @@ private:
     }
 
     void read_identity_layer(int node) {
-        const std::string &input = graph_.node(node).input(0);
+        const int operand = main_operand(node).value_or(0);
+        const std::string &input = graph_.node(node).input(operand);
         for (const bool flat : {false, true}) {
-            const ConvDesc desc = identity_of(graph_, shapes_, node, flat);
+            const ConvDesc desc = identity_of(graph_, shapes_, node, operand, flat);
             validate(node, desc);
             if (is_integer(desc.in_type) && !is_op(node, "DepthToSpace") && !is_op(node, "SpaceToDepth")) {
                 unsupported("element-wise operators of integers are not supported");
@@ -248,9 +311,10 @@ private:
                 return;
             }
             ConvDesc desc = layer->layer.desc;
-            desc.co_total = static_cast<int>((*shape)[1]);
-            desc.co_begin = begin;
-            begin += stored_channels(desc);
+            ConvDesc &last = last_op(desc);
+            last.co_total = static_cast<int>((*shape)[1]);
+            last.co_begin = begin;
+            begin += stored_channels(last);
             try {
                 desc.validate();
             } catch (const Error &error) {
@@ -273,7 +337,8 @@ private:
         }
         for (OnnxLayer &layer : result_.layers) {
             const ConvDesc &desc = layer.layer.desc;
-            if (layer.output == value && desc.co_total == 0 && desc.rank + 2 == static_cast<int>(dims)) {
+            if (layer.output == value && last_op(desc).co_total == 0 &&
+                desc.rank + 2 == static_cast<int>(dims)) {
                 return &layer;
             }
         }

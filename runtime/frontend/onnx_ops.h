@@ -32,7 +32,8 @@ OnnxOperation read_pad(const OnnxGraph &graph, const OnnxShapes &shapes, int nod
 /// The identity of input `input` of a node, for operators that compute each element or channel by itself.
 /// Values of other than 3 to 5 dimensions are seen as [n][c][all others]; `flat` sees every element as a
 /// channel. Throws Unsupported if its shape or type has no kernel.
-ConvDesc identity_of(const OnnxGraph &graph, const OnnxShapes &shapes, int node, bool flat = false);
+ConvDesc identity_of(const OnnxGraph &graph, const OnnxShapes &shapes, int node, int input = 0,
+                     bool flat = false);
 
 /// `window` on the input of `pad`, an identity that feeds it: nothing if the window's padding cannot do what
 /// both paddings do.
