@@ -4,6 +4,8 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "generators/composite.h"
+#include "generators/conv_shape.h"
 #include "runtime/kernel.h"
 
 #include <fmt/format.h>
@@ -28,6 +30,7 @@ struct CheckArguments {
     int64_t fuzz = 0;
     uint64_t seed = 1;
     int64_t max_points = 0;
+    int64_t max_macs = 0; ///< 0: no limit
     int threads = 0;
     bool verbose = false;
 };
@@ -120,8 +123,25 @@ Json report_json(const CheckReport &report, const CheckOptions &options) {
             {"failed", report.failed},       {"skipped", report.skipped}, {"checks", checks}};
 }
 
+/// Moves layers of more MACs than `most` to the skipped ones.
+void skip_large_layers(Network &network, int64_t most) {
+    std::vector<Layer> kept;
+    for (Layer &layer : network.layers) {
+        if (!layer.desc.is_open() && mac_count(layer.desc) > most) {
+            network.skipped.push_back({layer.name, op_info(whole_op(layer.desc)).name,
+                                       fmt::format("more than {} MACs (--max-macs)", most)});
+        } else {
+            kept.push_back(std::move(layer));
+        }
+    }
+    network.layers = std::move(kept);
+}
+
 CheckReport check_specs(const CheckArguments &arguments, const CheckOptions &options) {
-    const Network network = load_merged(arguments.specs);
+    Network network = load_merged(arguments.specs);
+    if (arguments.max_macs > 0) {
+        skip_large_layers(network, arguments.max_macs);
+    }
     CheckReport report = check_layers(network.layers, options);
     for (const SkippedNode &node : network.skipped) {
         CheckOutcome outcome;
@@ -191,6 +211,11 @@ void add_check(CLI::App &app, Command &command) {
     const auto arguments = std::make_shared<CheckArguments>();
     CLI::App &check = *app.add_subcommand("check", "Compile, run and compare with a reference computation");
     add_spec_options(check, arguments->specs, SpecNeed::Optional);
+    check.add_option("--max-macs", arguments->max_macs,
+                     "Skip layers of SPEC with more multiply-adds, for slow runners; 0 is none")
+        ->type_name("N")
+        ->check(CLI::Range(0LL, 1'000'000'000'000LL))
+        ->capture_default_str();
     check.add_option("--cases", arguments->cases, "Run every case.json and cases.json at or below DIR")
         ->type_name("DIR");
     check.add_option("--fuzz", arguments->fuzz, "Run N random problems")

@@ -188,6 +188,14 @@ TEST_F(Cli, ImportWritesALayerListThatIsASpec) {
     EXPECT_EQ(plans["skipped"][0]["op"], "LRN");
 }
 
+TEST_F(Cli, CheckSkipsLargeLayersOnRequest) {
+    const Outcome outcome =
+        run("check conv_ci4_i5x5_co4_k1 conv_ci4_i50x50_co4_k1 --max-macs 400"); // 16 MACs a position
+    EXPECT_EQ(outcome.exit_code, 0);
+    EXPECT_NE(outcome.out.find("more than 400 MACs"), std::string::npos) << outcome.out;
+    EXPECT_NE(outcome.out.find("1 passed, 0 failed, 1 skipped"), std::string::npos) << outcome.out;
+}
+
 TEST_F(Cli, ExplainStatesTheProblemAndThePlan) {
     const std::string key = "conv_n1_ci64_i56x56_co64_k3x3_s1x1_p1x1x1x1_d1x1_g1_f32_nhwc_zeros_bias_relu";
     const Outcome outcome =
