@@ -4,9 +4,11 @@
 #include "generators/composite_pipeline.h"
 #include "generators/epilogue_expr.h"
 #include "generators/error.h"
+#include "generators/halide_compat.h"
 
 namespace convsmith {
 
+using Halide::cast;
 using Halide::Expr;
 
 ConvPipeline excite_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &) {
@@ -20,7 +22,9 @@ ConvPipeline excite_pipeline(const ConvDesc &desc, const Packing &packing, const
     pixel.back() = conv.n;
     const auto no_operand = [](Operand) -> Expr { throw Error(ErrorCode::Internal, "excite: no operand"); };
     Halide::Func excited("excited");
-    excited(args) = apply_epilogue(desc.epilogue, conv.input(at) * scale(pixel), no_operand);
+    const Halide::Type type = halide_type(desc.acc_type);
+    const Expr product = cast(type, conv.input(at)) * cast(type, scale(pixel));
+    excited(args) = cast(halide_type(desc.out_type), apply_epilogue(desc.epilogue, product, no_operand));
     conv.output = excited;
     for (const ConvDesc &next : desc.then) {
         conv.parts.push_back(op_pipeline(next, packing, {conv.output, static_cast<int>(conv.parts.size())}));

@@ -298,6 +298,75 @@ ConvDesc with_followers(Random &random, const ConvDesc &desc) {
     }
 }
 
+/// A convolution or pool on the input of `desc` whose output extents depend on `stride` alone.
+ConvDesc draw_branch_op(Random &random, const ConvDesc &desc, int stride) {
+    ConvDesc op = desc;
+    const Op ops[] = {Op::Conv, Op::Conv, Op::Conv, Op::MaxPool, Op::AvgPool};
+    op.op = random.pick(ops);
+    const bool is_pool = op_info(op.op).is_pool;
+    op.co = is_pool ? op.ci : random.pick(kChannels);
+    op.pad_mode = is_pool ? PadMode::Ignore : random.one_in(6) ? PadMode::Replicate : PadMode::Zeros;
+    const int kernels[] = {1, 1, 3, 3, 5};
+    for (int a = 0; a < op.rank; ++a) {
+        op.kernel[a] = random.pick(kernels);
+        op.stride[a] = stride;
+        op.pad_begin[a] = op.pad_end[a] = op.kernel[a] / 2;
+    }
+    draw_epilogue(random, op);
+    return op;
+}
+
+/// Two or three branches side by side, some of two ops.
+ConvDesc draw_concat(Random &random, const ConvDesc &input) {
+    const int stride = random.between(1, 2);
+    std::vector<ConvDesc> branches;
+    for (int count = random.between(2, 3); count > 0; --count) {
+        ConvDesc last = draw_branch_op(random, input, stride);
+        if (!random.one_in(3)) {
+            branches.push_back(last);
+            continue;
+        }
+        const ConvDesc first = draw_branch_op(random, input, 1);
+        if (op_info(last.op).is_pool) {
+            last.co = first.co;
+        }
+        branches.push_back(chain({first, last}));
+    }
+    return concat(branches);
+}
+
+/// Squeeze-and-excitation, sometimes with a convolution of the scaled input behind it.
+ConvDesc draw_excite(Random &random, const ConvDesc &input) {
+    ConvDesc squeeze = input;
+    squeeze.op = random.one_in(4) ? Op::MaxPool : Op::AvgPool;
+    squeeze.pad_mode = PadMode::Ignore;
+    squeeze.kernel = input.in;
+    ConvDesc reduce = input, expand = input;
+    reduce.co = random.pick(kChannels);
+    expand.co = input.ci;
+    reduce.epilogue = {epilogue_stage("bias"), epilogue_stage("relu")};
+    expand.epilogue = {epilogue_stage("sigmoid")};
+    const ConvDesc desc = excite(chain({squeeze, reduce, expand}));
+    return random.one_in(2) ? desc : chain({desc, draw_follower(random, desc, desc.ci)});
+}
+
+/// A composite with branches on an input like that of `desc`; `desc` if there is none.
+ConvDesc with_branches(Random &random, const ConvDesc &desc) {
+    ConvDesc input;
+    input.rank = desc.rank;
+    input.n = desc.n;
+    input.ci = input.co = desc.ci;
+    input.in = desc.in;
+    input.in_type = desc.in_type, input.weight_type = desc.weight_type;
+    input.acc_type = desc.acc_type, input.out_type = desc.out_type;
+    input.in_layout = desc.in_layout, input.out_layout = desc.out_layout;
+    try {
+        return random.one_in(2) ? draw_concat(random, input) : draw_excite(random, input);
+    } catch (const Error &) {
+        return desc; // such as open extents, or integers
+    }
+}
+
 std::optional<ConvDesc> draw_desc(Random &random) {
     ConvDesc desc;
     const int ranks[] = {1, 2, 2, 2, 3};
@@ -324,6 +393,8 @@ std::optional<ConvDesc> draw_desc(Random &random) {
     }
     if (random.one_in(4)) {
         desc = with_followers(random, desc);
+    } else if (random.one_in(8)) {
+        desc = with_branches(random, desc);
     }
     try {
         desc.validate();

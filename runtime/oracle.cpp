@@ -161,6 +161,7 @@ WholeEvaluator::FlatValue WholeEvaluator::excite(const ConvDesc &desc) {
             result.bound = epilogue_error_bound(stage, result.value, 0, result.bound, u);
             result.value = epilogue_reference(stage, result.value, 0);
         }
+        add_output_rounding(desc, result);
         return result;
     };
     if (desc.then.empty()) {

@@ -90,6 +90,13 @@ double gamma(double terms, double roundoff) {
 
 } // namespace
 
+void add_output_rounding(const ConvDesc &desc, OracleValue &value) {
+    if (desc.out_type != desc.acc_type && !is_integer(desc.out_type)) {
+        value.bound += unit_roundoff(desc.out_type) * (std::fabs(value.value) + value.bound) +
+                       smallest_normal(desc.out_type);
+    }
+}
+
 Evaluator::Evaluator(const ConvDesc &desc, const OracleTensors &tensors, int number, Source source)
     : desc_(desc), tensors_(tensors), number_(number), source_(std::move(source)) {
     taps_ = spatial_product(desc.kernel, desc.rank);
@@ -454,10 +461,7 @@ OracleValue Evaluator::at_with(int64_t i, double oracle_roundoff) const {
         result.bound = epilogue_error_bound(stage, result.value, t, result.bound, stage_roundoff);
         result.value = epilogue_reference(stage, result.value, t);
     }
-    if (desc_.out_type != desc_.acc_type && !is_integer(desc_.out_type)) {
-        result.bound += unit_roundoff(desc_.out_type) * (std::fabs(result.value) + result.bound) +
-                        smallest_normal(desc_.out_type);
-    }
+    add_output_rounding(desc_, result);
     return result;
 }
 

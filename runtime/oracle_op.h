@@ -55,6 +55,9 @@ struct Target {
     Position at = {};
 };
 
+/// Adds the error of rounding to the output's type, if that is not the accumulator's.
+void add_output_rounding(const ConvDesc &desc, OracleValue &value);
+
 /// Everything about a problem that does not depend on the output element.
 class Evaluator {
 public:
