@@ -211,8 +211,9 @@ void add_check(CLI::App &app, Command &command) {
     const auto arguments = std::make_shared<CheckArguments>();
     CLI::App &check = *app.add_subcommand("check", "Compile, run and compare with a reference computation");
     add_spec_options(check, arguments->specs, SpecNeed::Optional);
-    check.add_option("--max-macs", arguments->max_macs,
-                     "Skip layers of SPEC with more multiply-adds, for slow runners; 0 is none")
+    check
+        .add_option("--max-macs", arguments->max_macs,
+                    "Skip layers of SPEC with more multiply-adds, for slow runners; 0 is none")
         ->type_name("N")
         ->check(CLI::Range(0LL, 1'000'000'000'000LL))
         ->capture_default_str();

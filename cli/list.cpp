@@ -39,13 +39,16 @@ void print_table(const std::vector<std::vector<std::string>> &rows) {
     }
 }
 
-/// "tuned" if the variant has a schedule of its own for the target class, else "generic".
-std::string tuning_of(const std::string &variant, const std::string &target) {
-    const auto &table = schedule_table();
-    const bool is_tuned = std::any_of(table.begin(), table.end(), [&](const ScheduleInfo &schedule) {
-        return schedule.serves(variant) && schedule.target == target;
-    });
-    return is_tuned ? "tuned" : "generic";
+/// "tuned" if the variant has a schedule of its own for the target class, "generic" if only a fallback
+/// suits it, "-" if none does.
+std::string tuning_of(const std::string &variant, const Target &target) {
+    std::string best = "-";
+    for (const ScheduleInfo &schedule : schedule_table()) {
+        if (schedule.serves(variant) && schedule.suits(target) && best != "tuned") {
+            best = schedule.is_tuned() ? "tuned" : "generic";
+        }
+    }
+    return best;
 }
 
 Json list_variants() {
@@ -59,7 +62,7 @@ Json list_variants() {
         std::vector<std::string> row = {variant.name};
         Json targets;
         for (const Target &target : target_table()) {
-            row.push_back(tuning_of(variant.name, target.name));
+            row.push_back(tuning_of(variant.name, target));
             targets[target.name] = row.back();
         }
         row.insert(row.end(), {variant.condition, variant.doc});

@@ -279,6 +279,11 @@ ConvDesc draw_follower(Random &random, const ConvDesc &first, int channels) {
         next.pad_mode = PadMode::Zeros;
     }
     draw_epilogue(random, next);
+    if (random.one_in(5)) {
+        next.rearrange = random.one_in(2) ? Rearrange::Shuffle : Rearrange::PixelShuffle;
+        next.rearrange_factor = 2;
+        next.co = is_pool || is_depthwise ? next.co : 4 * next.co;
+    }
     return next;
 }
 

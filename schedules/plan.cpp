@@ -48,8 +48,9 @@ const ScheduleRow &row_of(const Plan &plan) {
 
 /// Why `row` cannot serve; nothing if it can.
 std::optional<std::string> rejection(const ScheduleRow &row, const ConvDesc &desc, const Target &target) {
-    if (row.info.is_tuned() && row.info.target != target.name)
-        return "tuned for target " + row.info.target + ", not " + target.name;
+    if (!row.info.suits(target))
+        return row.info.is_tuned() ? "tuned for target " + row.info.target + ", not " + target.name
+                                   : "made for CPUs, not " + target.name;
     return row.planning.reject(desc, target);
 }
 

@@ -40,13 +40,15 @@ struct ParamSpec {
 struct ScheduleInfo {
     std::vector<std::string> variants; ///< algorithms it schedules; empty: every one
     std::string name;                  ///< of its folder: with the variant it names one schedule
-    std::string target;                ///< target class it is tuned for; "*" for any
+    std::string target;                ///< target class it is tuned for; "*" for any CPU
     std::string doc;
     std::vector<ParamSpec> params;
 
     bool serves(const std::string &variant) const;
     /// Tuned for a target class, not a fallback.
     bool is_tuned() const { return target != "*"; }
+    /// Whether it is made for the target: tuned for its class, or a fallback, which is for every CPU.
+    bool suits(const Target &machine) const { return is_tuned() ? target == machine.name : !is_gpu(machine); }
 };
 const std::vector<ScheduleInfo> &schedule_table();
 

@@ -256,12 +256,12 @@ bool is_on_path(const char *program) {
     return false;
 }
 
+} // namespace
+
 bool is_gpu(const Target &target) {
     const ParsedString parsed = parse_string(target.halide);
     return parsed.features.count("cuda") != 0 || parsed.features.count("opencl") != 0;
 }
-
-} // namespace
 
 std::string Target::platform() const {
     return parse_string(halide).platform;

@@ -48,6 +48,9 @@ bool runs_natively(const Target &target);
 /// None.
 RunnerKind runner_for(const Target &target);
 
+/// True if kernels of the target run on a device beside the CPU.
+bool is_gpu(const Target &target);
+
 /// Elements of a type in a vector register.
 int vector_lanes(const Target &target, DType type);
 

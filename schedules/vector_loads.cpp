@@ -23,4 +23,11 @@ bool reads_beyond_input(const ConvDesc &op) {
     return lanes_differ && has_short_channel_stride(op.in_layout, op.in, op.rank);
 }
 
+int rearranged_lanes(const ConvDesc &desc, int most) {
+    int lanes = 1;
+    while (lanes * 2 <= most && stored_channels(desc) % (lanes * 2) == 0)
+        lanes *= 2;
+    return lanes;
+}
+
 } // namespace convsmith

@@ -13,4 +13,8 @@ bool reads_beyond_residual(const ConvDesc &op);
 /// True if the lanes of a vector of output channels read different input channels, and so.
 bool reads_beyond_input(const ConvDesc &op);
 
+/// Lanes, at most `most`, of a vector of channels of a rearranged output: a divisor of its channels. Under
+/// the guard of a tail, Halide 14 loses a tail of one lane that calls a function of the C library.
+int rearranged_lanes(const ConvDesc &desc, int most);
+
 } // namespace convsmith

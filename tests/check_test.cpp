@@ -199,8 +199,7 @@ TEST(Fuzz, DescriptorsAreValidRepeatableAndVaried) {
         }
     }
     EXPECT_GT(keys.size(), 780u);
-    const size_t kinds =
-        3 + 7 + 3 + 4 + 3 + 2 + 5 + 2 + 2 + op_table().size() + epilogue_table().size();
+    const size_t kinds = 3 + 7 + 3 + 4 + 3 + 2 + 5 + 2 + 2 + op_table().size() + epilogue_table().size();
     EXPECT_EQ(seen.size(), kinds) << testing::PrintToString(seen);
 }
 

@@ -281,6 +281,17 @@ TEST_F(Cli, ListShowsEveryTable) {
         const auto is_row = [name = row](const json &entry) { return entry["name"] == name; };
         EXPECT_TRUE(std::any_of(rows.begin(), rows.end(), is_row)) << rows;
     }
+    const json variants = json::parse(read(work() / "variants.json"))["variants"];
+    for (const json &variant : variants) {
+        EXPECT_EQ(variant["targets"]["cuda"], "-") << "nothing is made for devices yet";
+        EXPECT_NE(variant["targets"]["arm_neon"], "-");
+    }
+}
+
+TEST_F(Cli, DevicesHaveNoScheduleYet) {
+    const Outcome outcome = run("explain conv_ci8_i6x6_co8_k3 --target cuda");
+    EXPECT_EQ(outcome.exit_code, 1);
+    EXPECT_NE(outcome.err.find("made for CPUs, not cuda"), std::string::npos) << outcome.err;
 }
 
 } // namespace

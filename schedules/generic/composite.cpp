@@ -37,6 +37,15 @@ void schedule_accumulator(ConvPipeline &part, const LoopLevel &at, int lanes) {
         part.sampled.compute_at(at);
 }
 
+/// The accumulators of an op: those of a rearranged one, whose channels and positions are scattered, all at
+/// once for a task.
+void schedule_sums(ConvPipeline &part, const LoopLevel &task, const LoopLevel &channels, int lanes) {
+    if (part.desc.rearrange != Rearrange::None && part.acc.has_update_definition())
+        part.acc.compute_at(task).store_in(MemoryType::Heap);
+    else
+        schedule_accumulator(part, channels, lanes);
+}
+
 /// Whole rows of an op that a later one reads: computed per task, or per image if the later one needs a whole
 /// image.
 void schedule_between(ConvPipeline &part, const LoopLevel &task, int lanes) {
@@ -49,10 +58,7 @@ void schedule_between(ConvPipeline &part, const LoopLevel &task, int lanes) {
         .reorder(order);
     if (part.acc.has_update_definition() || !reads_beyond_input(part.desc))
         part.output.vectorize(co_i);
-    if (part.desc.rearrange != Rearrange::None && part.acc.has_update_definition())
-        part.acc.compute_at(task).store_in(MemoryType::Heap); // its channels and positions are scattered
-    else
-        schedule_accumulator(part, LoopLevel(part.output, co_o), lanes);
+    schedule_sums(part, task, LoopLevel(part.output, co_o), lanes);
 }
 
 /// Variables of one stage of the output.
@@ -96,7 +102,7 @@ void schedule_branches(ConvPipeline &conv, int lanes, int rows) {
         const size_t ops = conv.desc.branches[b].then.size() + 1;
         for (size_t i = 0; i + 1 < ops; i++)
             schedule_between(conv.parts[next + i], loops.task, lanes);
-        schedule_accumulator(conv.parts[next + ops - 1], loops.channels, lanes);
+        schedule_sums(conv.parts[next + ops - 1], loops.task, loops.channels, lanes);
         next += ops;
     }
 }
@@ -108,12 +114,15 @@ void schedule_composite(ConvPipeline &conv, const Plan &plan) {
     const int rows = plan.params.at("rows");
     if (conv.desc.op == Op::Concat)
         return schedule_branches(conv, lanes, rows);
-    const StageLoops loops = schedule_stage(conv, conv.output, conv.co, lanes, rows);
+    const ConvDesc &last = conv.parts.back().desc;
+    const bool is_rearranged = last.rearrange != Rearrange::None;
+    const StageLoops loops = schedule_stage(conv, conv.output, conv.co,
+                                            is_rearranged ? rearranged_lanes(last, lanes) : lanes, rows);
     const size_t squeezed = conv.desc.branches.empty() ? 0 : ops_of(conv.desc.branches[0]).size();
     const bool ends_in_part = squeezed < conv.parts.size();
     for (size_t i = 0; i < conv.parts.size(); i++) {
         if (ends_in_part && i + 1 == conv.parts.size())
-            schedule_accumulator(conv.parts[i], loops.channels, lanes);
+            schedule_sums(conv.parts[i], loops.task, loops.channels, lanes);
         else
             schedule_between(conv.parts[i], i < squeezed ? loops.image : loops.task, lanes);
     }

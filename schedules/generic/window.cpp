@@ -78,7 +78,7 @@ void schedule_window(ConvPipeline &conv, const Plan &plan) {
 
     // Where channels are kept apart, lanes beyond the last channel would read beyond the input: the last
     // vector is shifted instead.
-    conv.output.split(conv.co, co_o, co_i, lanes,
+    conv.output.split(conv.co, co_o, co_i, is_rearranged ? rearranged_lanes(conv.desc, lanes) : lanes,
                       conv.keeps_channels() && !is_rearranged ? TailStrategy::ShiftInwards
                                                               : TailStrategy::GuardWithIf);
     if (!reads_beyond_residual(conv.desc))
