@@ -21,6 +21,8 @@ double steady_now_ns() {
 }
 
 double time_calls(const Contestant &contestant, int64_t calls, const Clock &now) {
+    if (contestant.block)
+        return contestant.block(calls);
     const double start = now();
     for (int64_t i = 0; i < calls; i++)
         contestant.call();
@@ -56,6 +58,19 @@ double median(std::vector<double> values) {
     std::sort(values.begin(), values.end());
     const size_t half = values.size() / 2;
     return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+double quartile_spread(std::vector<double> values) {
+    if (values.empty())
+        return 0;
+    std::sort(values.begin(), values.end());
+    const auto at = [&](double part) {
+        const double place = part * static_cast<double>(values.size() - 1);
+        const auto below = static_cast<size_t>(place);
+        const size_t above = std::min(below + 1, values.size() - 1);
+        return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
+    };
+    return 100 * (at(0.75) - at(0.25)) / at(0.5);
 }
 
 double geometric_mean(const std::vector<double> &values) {
@@ -97,7 +112,8 @@ std::vector<Measured> measure(const std::vector<Contestant> &contestants, const 
         for (int round = 0; round < options.rounds; round++)
             ratios.push_back(times[i][round] / times[0][round]);
         const double fastest = *std::min_element(times[i].begin(), times[i].end());
-        results.push_back({contestants[i].name, {fastest, median(times[i]), options.rounds}, median(ratios)});
+        const Timing timing = {fastest, median(times[i]), options.rounds, quartile_spread(times[i])};
+        results.push_back({contestants[i].name, timing, median(ratios)});
     }
     return results;
 }

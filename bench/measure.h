@@ -15,12 +15,16 @@ struct Timing {
     double min = 0;
     double median = 0;
     int rounds = 0;
+    double spread = 0; ///< half of all rounds lie within this many percent of the median: quartile distance
 };
 
 /// One way to do the work.
 struct Contestant {
     std::string name;
     std::function<void()> call;
+    /// Where the work is done elsewhere: makes that many calls and returns the nanoseconds they took on the
+    /// clock over there. Null: `call` is timed here.
+    std::function<double(int64_t calls)> block = nullptr;
 };
 
 struct MeasureOptions {
@@ -47,6 +51,9 @@ std::vector<Measured> measure(const std::vector<Contestant> &contestants, const 
 
 /// Middle element, or the mean of the middle two; 0 for none.
 double median(std::vector<double> values);
+
+/// (upper quartile - lower quartile) / median in percent, quartiles by linear interpolation; 0 for none.
+double quartile_spread(std::vector<double> values);
 
 /// exp(mean(log(values))); 0 for none.
 double geometric_mean(const std::vector<double> &values);
