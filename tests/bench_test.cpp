@@ -1,16 +1,14 @@
-// Tests of the judge of speed: the measuring protocol under a made-up clock, the peers against the oracle,
-// and the report of a tiny real run.
+// Tests of the judge of speed: the measuring protocol under a made-up clock, and the report of a tiny real
+// run. The peers are in peers_test.cpp.
 #include "bench/compare.h"
 #include "bench/machine.h"
 #include "bench/measure.h"
 #include "bench/report.h"
 #include "generators/conv_shape.h"
-#include "tests/error_of.h"
 
 #include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
-#include <ostream>
 #include <set>
 
 namespace convsmith::bench {
@@ -147,98 +145,6 @@ TEST(Machine, BusyMachineIsReported) {
     EXPECT_EQ(load_warning(machine), "");
     machine.busy_cores = 1.25;
     EXPECT_NE(load_warning(machine).find("1.25 cores"), std::string::npos);
-}
-
-TEST(Peers, UnknownNameListsTheKnownOnes) {
-    const std::string message = error_of([] { find_peer("mkl"); });
-    EXPECT_NE(message.find("onednn, xnnpack"), std::string::npos) << message;
-}
-
-struct PeerCase {
-    std::string peer;
-    std::string key;
-};
-
-std::ostream &operator<<(std::ostream &out, const PeerCase &one) {
-    return out << one.peer << " on " << one.key;
-}
-
-class PeerComputes : public testing::TestWithParam<PeerCase> {};
-
-TEST_P(PeerComputes, WhatTheOracleComputes) {
-    const Peer &peer = find_peer(GetParam().peer);
-    if (peer.version.empty())
-        GTEST_SKIP() << peer.name << " was absent at build time";
-    const ConvDesc desc = ConvDesc::parse(GetParam().key);
-    const Problem problem = make_problem(desc, Fill::Uniform, 7);
-    const PeerResult result = peer.prepare(desc, problem.view(), 1);
-    ASSERT_TRUE(std::holds_alternative<PreparedPeer>(result)) << std::get<NotPrepared>(result).reason;
-    const auto &prepared = std::get<PreparedPeer>(result);
-    prepared.call(); // a residual that is added in place must not leak into output()
-    const Tensor output = prepared.output();
-    const Judgement judgement = judge(desc, problem.view(), output.view());
-    EXPECT_TRUE(judgement.ok()) << judgement.first_wrong;
-    EXPECT_EQ(judgement.checked, output.elements());
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Peers, PeerComputes,
-    testing::Values(
-        PeerCase{"onednn", "conv_ci8_i9x7_co16_k3_p1_bias_relu"},
-        PeerCase{"onednn", "conv_ci8_i9x7_co16_k3x2_s2x1_p1x0x2x1_d1x2_nchw_bias_residual_relu"},
-        PeerCase{"onednn", "conv_ci6_i9x7_co6_k3_p1_g6_bias_relu6"},
-        PeerCase{"onednn", "conv_ci8_i12_co8_k3_d2_g2_bias_clamp_vm1p5_v1"},
-        PeerCase{"onednn", "conv_ci4_i5x6x7_co8_k3_p1_bias_silu"},
-        PeerCase{"onednn", "conv_n2_ci8_i9x7_co16_k1_hard_swish"},
-        PeerCase{"onednn", "conv_ci8_i9x7_co16_k1_hard_sigmoid_v0p3_v0p4"},
-        PeerCase{"onednn", "conv_ci8_i9x7_co16_k1_leaky_relu_v0p1"},
-        PeerCase{"xnnpack", "conv_ci8_i9x7_co16_k3_p1_bias_relu"},
-        PeerCase{"xnnpack", "conv_n2_ci8_i9x7_co16_k3x2_s2x1_p1x0x2x1_d1x2_bias"},
-        PeerCase{"xnnpack", "conv_ci6_i9x7_co6_k3_p1_g6_bias_relu6"},
-        PeerCase{"xnnpack", "conv_ci8_i12_co8_k3_d2_g2_clamp_vm1p5_v1"},
-        PeerCase{"onednn", "deconv_ci8_i5x4_co16_k3_s2_p1_o1_bias_relu"},
-        PeerCase{"onednn", "deconv_ci8_i5x4_co4_k3x2_s2x1_d1x2_g2_nchw"},
-        PeerCase{"onednn", "maxpool_ci8_i9x9_k3_s2_p1"}, PeerCase{"onednn", "maxpool_ci10_i9x8_k3_s2_ceil"},
-        PeerCase{"onednn", "maxpool_ci8_i9x9_k2_d2_nchw"}, PeerCase{"onednn", "avgpool_ci8_i9x9_k3_s2_p1"},
-        PeerCase{"onednn", "avgpool_ci8_i9x9_k3_s2_p1_zeros"}, PeerCase{"onednn", "avgpool_ci16_i7x7_k7"},
-        PeerCase{"onednn", "avgpool_ci6_i5x6x7_k2_s2_ceil"},
-        PeerCase{"onednn", "conv_ci8_i9x7_co16_k3_p1_into32x8"},
-        PeerCase{"onednn", "conv_ci8_i9x7_co16_k1_into32x8_nchw_relu"},
-        PeerCase{"onednn", "conv_ci16_i9x7_co16_k3_p1_g16_bias_relu6_then_conv_co24_k1_bias"},
-        PeerCase{"onednn", "conv_ci8_i9x7_co8_k1_residual_relu_then_maxpool_k2_s2_then_conv_co8_k3"},
-        PeerCase{"xnnpack", "deconv_ci8_i5x4_co16_k3_s2_p1_o1_bias_relu"},
-        PeerCase{"xnnpack", "deconv_ci8_i5_co4_k3_s2_d2_g2"},
-        PeerCase{"xnnpack", "maxpool_ci8_i9x9_k3_s2_p1"}, PeerCase{"xnnpack", "maxpool_ci10_i9x8_k3_s2_ceil"},
-        PeerCase{"xnnpack", "maxpool_ci8_i9x9_k2_d2"}, PeerCase{"xnnpack", "avgpool_ci8_i9x9_k3_s2_p1"},
-        PeerCase{"xnnpack", "avgpool_n2_ci16_i7x7_k7"},
-        PeerCase{"xnnpack", "conv_ci8_i9x7_co16_k3_p1_into32x8"},
-        PeerCase{"xnnpack", "conv_ci16_i9x7_co16_k3_p1_g16_bias_relu6_then_conv_co24_k1_bias"}),
-    [](const auto &info) { return info.param.peer + "_" + info.param.key; });
-
-TEST(Peers, WhatAPeerCannotComputeHasAReason) {
-    const PeerCase cases[] = {{"onednn", "conv_ci2_i5x5_co2_k3_p1_reflect"},
-                              {"onednn", "conv_ci2_i5x5_co2_k3_f64"},
-                              {"onednn", "conv_ci2_i5x5_co2_k3_selu"},
-                              {"onednn", "conv_ci2_i5x5_co2_k3_relu_bias"},
-                              {"onednn", "lppool_ci2_i5x5_k3"},
-                              {"onednn", "maxpool_ci2_i5x5_k3_indices"},
-                              {"onednn", "maxpool_ci2_i5x5_k3_p1_zeros"},
-                              {"onednn", "conv_ci8_i5x5_co8_k1_shuffle2"},
-                              {"onednn", "conv_ci2_i5x5_co2_k3_p1_g2_then_conv_co4_k1_selu"},
-                              {"onednn", "concat_ci2_i5x5_of_conv_co2_k1_and_conv_co2_k3_p1"},
-                              {"xnnpack", "avgpool_ci2_i5x5_k2_d2"},
-                              {"xnnpack", "maxpool_ci2_i5x5_k3_p1_zeros"},
-                              {"xnnpack", "identity_ci2_i5x5_relu"},
-                              {"xnnpack", "conv_ci2_i5x5_co2_k3_nchw"},
-                              {"xnnpack", "conv_ci2_i5x5x5_co2_k3"},
-                              {"xnnpack", "conv_ci2_i5x5_co2_k3_bias_residual_relu"}};
-    for (const PeerCase &one : cases) {
-        const ConvDesc desc = ConvDesc::parse(one.key);
-        const Problem problem = make_problem(desc, Fill::Uniform, 7);
-        const PeerResult result = find_peer(one.peer).prepare(desc, problem.view(), 1);
-        ASSERT_TRUE(std::holds_alternative<NotPrepared>(result)) << one.peer << " " << one.key;
-        EXPECT_NE(std::get<NotPrepared>(result).reason, "");
-    }
 }
 
 /// A peer that returns zeros.

@@ -1,0 +1,120 @@
+// See onnxruntime_server.h.
+#include "bench/peers/onnxruntime_server.h"
+
+#include "bench/onnxruntime_server_js.h"
+#include "runtime/frontend/file_io.h"
+#include "runtime/process.h"
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+namespace convsmith::bench {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const std::string &what, int error) {
+    throw Error(ErrorCode::Io, "onnxruntime: " + what + ": " + std::strerror(error));
+}
+
+} // namespace
+
+std::string onnxruntime_directory() {
+    const char *cache = std::getenv("XDG_CACHE_HOME");
+    const char *home = std::getenv("HOME");
+    if (cache != nullptr && *cache == '/') // the XDG specification says to ignore relative paths
+        return (fs::path(cache) / "convsmith-onnxruntime").string();
+    if (home != nullptr && *home == '/')
+        return (fs::path(home) / ".cache" / "convsmith-onnxruntime").string();
+    return "";
+}
+
+std::string onnxruntime_version() {
+    const std::string directory = onnxruntime_directory();
+    const fs::path package = fs::path(directory) / "node_modules" / "onnxruntime-node" / "package.json";
+    std::error_code ignored;
+    if (directory.empty() || !fs::exists(package, ignored) || !has_program("node"))
+        return "";
+    const auto json = nlohmann::json::parse(read_file(package.string()), nullptr, false);
+    const auto version = json.is_object() ? json.find("version") : json.end();
+    return json.is_object() && version != json.end() && version->is_string() ? version->get<std::string>()
+                                                                             : "";
+}
+
+OnnxruntimeServer::OnnxruntimeServer() {
+    const std::string script = files_ / "server.js";
+    write_file_atomically(script, kOnnxruntimeServerJs);
+    const std::string modules = onnxruntime_directory() + "/node_modules";
+
+    // A socket, not pipes: writing to a process that has ended is then an error and no signal.
+    std::array<int, 2> ends = {};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+        fail("socketpair", errno);
+    std::array<std::string, 3> command = {"node", script, modules};
+    std::array<char *, 4> argv = {command[0].data(), command[1].data(), command[2].data(), nullptr};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    const int error = posix_spawnp(&process_, argv[0], &actions, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    socket_ = ends[0];
+    if (error != 0) {
+        close(socket_);
+        fail("starting node", error);
+    }
+}
+
+OnnxruntimeServer::~OnnxruntimeServer() {
+    close(socket_); // the server reads the end of its input and exits
+    while (waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+}
+
+nlohmann::json OnnxruntimeServer::request(const nlohmann::json &request) {
+    const std::string line = request.dump() + "\n";
+    for (size_t sent = 0; sent < line.size();) {
+        const ssize_t now = send(socket_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
+        if (now > 0)
+            sent += static_cast<size_t>(now);
+        else if (errno != EINTR)
+            fail("its process has ended", errno);
+    }
+    nlohmann::json answer = nlohmann::json::parse(read_line());
+    if (answer.contains("error"))
+        throw Error(ErrorCode::Unsupported, answer.at("error").get<std::string>());
+    return answer;
+}
+
+std::string OnnxruntimeServer::read_line() {
+    std::array<char, 4096> block = {};
+    for (;;) {
+        const size_t end = pending_.find('\n');
+        if (end != std::string::npos) {
+            std::string line = pending_.substr(0, end);
+            pending_.erase(0, end + 1);
+            return line;
+        }
+        const ssize_t got = recv(socket_, block.data(), block.size(), 0);
+        if (got > 0)
+            pending_.append(block.data(), static_cast<size_t>(got));
+        else if (got == 0 || errno != EINTR)
+            fail("its process has ended", got == 0 ? EPIPE : errno);
+    }
+}
+
+std::string OnnxruntimeServer::new_file() {
+    return files_ / std::to_string(names_++);
+}
+
+} // namespace convsmith::bench
