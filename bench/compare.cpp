@@ -4,6 +4,7 @@
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -47,6 +48,15 @@ PeerTiming admit_peer(const Peer &peer, const Problem &problem, const CompareOpt
     return timing;
 }
 
+/// While a contestant works in another process, this one sleeps, and its core with it.
+MeasureOptions settled(const std::vector<Contestant> &contestants, MeasureOptions options) {
+    constexpr double kWakeUpNs = 2e6;
+    for (const Contestant &contestant : contestants)
+        if (contestant.block)
+            options.settle_ns = std::max(options.settle_ns, kWakeUpNs);
+    return options;
+}
+
 } // namespace
 
 Problem layer_problem(const Layer &layer, uint64_t seed) {
@@ -86,7 +96,7 @@ LayerResult compare_layer(Jit &jit, const Layer &layer, const Machine &machine,
     const FmaProbe probe = fma_probe();
     contestants.push_back({"fma probe", probe.call});
 
-    const std::vector<Measured> measured = measure(contestants, options.measure);
+    const std::vector<Measured> measured = measure(contestants, settled(contestants, options.measure));
     const double flops = 2.0 * static_cast<double>(mac_count(problem.desc));
     const double probe_flops =
         probe.flops * sizeof(float) / dtype_bytes(problem.desc.acc_type) * machine.threads;

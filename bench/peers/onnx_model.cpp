@@ -47,6 +47,7 @@ private:
     std::string op(const ConvDesc &op, const std::string &x);
     std::string window(const ConvDesc &op, int number, std::string x);
     std::vector<std::string> weighted_inputs(const ConvDesc &op, int number, const std::string &x);
+    std::string as_result(const ConvDesc &op, const std::string &x);
     std::string epilogue(const ConvDesc &op, int number, std::string x);
     std::string activation(const EpilogueStage &stage, const std::string &x);
     std::string rearranged(const ConvDesc &op, const std::string &x);
@@ -90,7 +91,7 @@ std::string ModelBuilder::whole(const ConvDesc &desc, const std::string &x) {
         for (const ConvDesc &branch : desc.branches)
             parts.push_back(whole(branch, x));
         onnx::NodeProto &concat = out_.node("Concat", parts);
-        out_.integer(concat, "axis", 1);
+        OnnxWriter::integer(concat, "axis", 1);
         result = concat.output(0);
     } else if (desc.op == Op::Excite) {
         result = out_.simple("Mul", {x, whole(desc.branches.at(0), x)});
@@ -153,26 +154,26 @@ std::string ModelBuilder::window(const ConvDesc &op, int number, std::string x) 
                                               : "LpPool";
     onnx::NodeProto &made =
         out_.node(type, pool ? std::vector<std::string>{x} : weighted_inputs(op, number, x));
-    out_.ints(made, "kernel_shape", axes_of(op.kernel, op.rank));
-    out_.ints(made, "strides", axes_of(op.stride, op.rank));
-    out_.ints(made, "dilations", axes_of(op.dilation, op.rank));
+    OnnxWriter::ints(made, "kernel_shape", axes_of(op.kernel, op.rank));
+    OnnxWriter::ints(made, "strides", axes_of(op.stride, op.rank));
+    OnnxWriter::ints(made, "dilations", axes_of(op.dilation, op.rank));
     std::vector<int64_t> pads = axes_of(op.pad_begin, op.rank);
     for (const int64_t end : axes_of(op.pad_end, op.rank))
         pads.push_back(end);
-    out_.ints(made, "pads", own_padding ? pads : std::vector<int64_t>(pads.size(), 0));
+    OnnxWriter::ints(made, "pads", own_padding ? pads : std::vector<int64_t>(pads.size(), 0));
     if (pool) {
-        out_.integer(made, "ceil_mode", op.ceil_mode);
+        OnnxWriter::integer(made, "ceil_mode", op.ceil_mode);
         if (op.op == Op::AvgPool)
-            out_.integer(made, "count_include_pad", op.pad_mode != PadMode::Ignore);
+            OnnxWriter::integer(made, "count_include_pad", op.pad_mode != PadMode::Ignore);
         if (op.op == Op::LpPool)
-            out_.integer(made, "p", op.norm);
+            OnnxWriter::integer(made, "p", op.norm);
     } else {
-        out_.integer(made, "group", op.groups);
+        OnnxWriter::integer(made, "group", op.groups);
     }
     if (op.op == Op::Deconv)
-        out_.ints(made, "output_padding", axes_of(op.out_pad, op.rank));
+        OnnxWriter::ints(made, "output_padding", axes_of(op.out_pad, op.rank));
     if (op.op == Op::Deform)
-        out_.integer(made, "offset_group", op.offset_groups);
+        OnnxWriter::integer(made, "offset_group", op.offset_groups);
     return made.output(0);
 }
 
@@ -194,8 +195,20 @@ std::string ModelBuilder::pad(const ConvDesc &op, const std::string &x) {
     const std::string amounts = out_.integers(pads);
     onnx::NodeProto &made =
         out_.node("Pad", {x, amounts, out_.scalar(op.pad_mode == PadMode::Constant ? op.pad_value : 0)});
-    out_.text(made, "mode", mode);
+    OnnxWriter::text(made, "mode", mode);
     return made.output(0);
+}
+
+/// A tensor as another operator gives it: ONNX Runtime keeps results in blocks of channels, and adds them
+/// within a convolution only then. The operator copies; it is not part of the layer (kBeforeLayer).
+std::string ModelBuilder::as_result(const ConvDesc &op, const std::string &x) {
+    if (op.rank != 2 || !op_info(op.op).has_filter)
+        return x;
+    onnx::NodeProto &copy = out_.node("MaxPool", {x});
+    copy.set_output(0, kBeforeLayer + copy.output(0)); // which names what ONNX Runtime makes of the operator
+    copy.set_name(copy.output(0));
+    OnnxWriter::ints(copy, "kernel_shape", {1, 1});
+    return copy.output(0);
 }
 
 std::string ModelBuilder::epilogue(const ConvDesc &op, int number, std::string x) {
@@ -219,7 +232,8 @@ std::string ModelBuilder::epilogue(const ConvDesc &op, int number, std::string x
             if (op.rearrange != Rearrange::None)
                 throw NoOperator{"a residual of a rearranged output"};
             const std::string name = tensor_name("residual", number);
-            x = out_.simple("Add", {x, input(name, to_channels_first(tensors_.get(name), op.out_layout))});
+            const std::string residual = input(name, to_channels_first(tensors_.get(name), op.out_layout));
+            x = out_.simple("Add", {x, as_result(op, residual)});
         } else if (stage.name == "gate") {
             const std::string name = tensor_name("gate", number);
             std::vector<int64_t> dims(op.rank + 2, 1);
@@ -251,14 +265,14 @@ std::string ModelBuilder::activation(const EpilogueStage &stage, const std::stri
         {"leaky_relu", "LeakyRelu"}, {"elu", "Elu"}, {"celu", "Celu"}, {"hard_sigmoid", "HardSigmoid"}};
     if (const auto with_alpha = kWithAlpha.find(stage.name); with_alpha != kWithAlpha.end()) {
         onnx::NodeProto &made = out_.node(with_alpha->second, {x});
-        out_.number(made, "alpha", stage.params.at(0));
+        OnnxWriter::number(made, "alpha", stage.params.at(0));
         if (stage.name == "hard_sigmoid")
-            out_.number(made, "beta", stage.params.at(1));
+            OnnxWriter::number(made, "beta", stage.params.at(1));
         return made.output(0);
     }
     if (stage.name == "fast_gelu") {
         onnx::NodeProto &made = out_.node("Gelu", {x});
-        out_.text(made, "approximate", "tanh");
+        OnnxWriter::text(made, "approximate", "tanh");
         return made.output(0);
     }
     throw NoOperator{"no operator for " + stage.name};
@@ -273,9 +287,9 @@ std::string ModelBuilder::rearranged(const ConvDesc &op, const std::string &x) {
         throw NoOperator{"rearranging in space other than 2D"};
     onnx::NodeProto &made =
         out_.node(op.rearrange == Rearrange::SpaceToDepth ? "SpaceToDepth" : "DepthToSpace", {x});
-    out_.integer(made, "blocksize", op.rearrange_factor);
+    OnnxWriter::integer(made, "blocksize", op.rearrange_factor);
     if (op.rearrange != Rearrange::SpaceToDepth)
-        out_.text(made, "mode", op.rearrange == Rearrange::PixelShuffle ? "CRD" : "DCR");
+        OnnxWriter::text(made, "mode", op.rearrange == Rearrange::PixelShuffle ? "CRD" : "DCR");
     return made.output(0);
 }
 
@@ -290,7 +304,7 @@ std::string ModelBuilder::shuffled(const ConvDesc &op, const std::string &x) {
         return out_.simple("Reshape", {from, out_.integers(to)});
     };
     onnx::NodeProto &transpose = out_.node("Transpose", {reshape(x, split)});
-    out_.ints(transpose, "perm", {0, 2, 1, 3});
+    OnnxWriter::ints(transpose, "perm", {0, 2, 1, 3});
     const std::string transposed = transpose.output(0);
     return reshape(transposed, shape);
 }

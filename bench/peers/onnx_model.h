@@ -10,6 +10,9 @@
 
 namespace convsmith::bench {
 
+/// Begins the names of operators that only prepare an input, as the layers before would have left it.
+constexpr const char *kBeforeLayer = "before_layer_";
+
 /// A model and what goes in.
 struct OnnxModel {
     std::string bytes;                    ///< a serialised ModelProto; its output is called "output"

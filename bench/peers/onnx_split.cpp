@@ -1,6 +1,7 @@
 // See onnx_split.h.
 #include "bench/peers/onnx_split.h"
 
+#include "bench/peers/onnx_model.h"
 #include "generators/error.h"
 
 #include <onnx/onnx_pb.h>
@@ -66,7 +67,8 @@ SplitModel split_model(const std::string &optimized) {
     split.repeatable = true;
     *layer.mutable_graph()->mutable_initializer() = model.graph().initializer();
     for (const onnx::NodeProto &node : model.graph().node()) {
-        if (node.op_type() == "ReorderInput" && inputs.count(node.input(0)) > 0) {
+        const bool prepares = node.name().rfind(kBeforeLayer, 0) == 0;
+        if (prepares || (node.op_type() == "ReorderInput" && inputs.count(node.input(0)) > 0)) {
             *before.mutable_graph()->add_node() = node;
             declare(*before.mutable_graph()->add_output(), node.output(0));
         } else if (node.op_type() == "ReorderOutput" && node.output(0) == "output") {

@@ -54,6 +54,7 @@ const commands = {
     },
     run({ id, calls }) {
         const { layer, feeds, fetches } = models.get(id);
+        layer.run(feeds, fetches, {}); // this core slept while another contestant was measured
         const start = process.hrtime.bigint();
         for (let call = 0; call < calls; call++)
             layer.run(feeds, fetches, {});

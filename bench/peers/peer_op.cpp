@@ -76,7 +76,8 @@ PeerResult prepare_ops(const ConvDesc &desc, const OracleTensors &tensors, const
         if (auto *not_prepared = std::get_if<NotPrepared>(&made))
             return NotPrepared{(i > 0 ? "op " + std::to_string(i + 1) + ": " : "") + not_prepared->reason};
         calls->ops.push_back(std::get<std::shared_ptr<PeerOp>>(made));
-        implementation += (i > 0 ? ", " : "") + calls->ops.back()->implementation();
+        const std::string chosen = calls->ops.back()->implementation();
+        implementation += (implementation.empty() || chosen.empty() ? "" : ", ") + chosen;
     }
     PreparedPeer prepared;
     prepared.call = [calls] { calls->run(); };
