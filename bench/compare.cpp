@@ -103,6 +103,9 @@ LayerResult compare_layer(Jit &jit, const Layer &layer, const Machine &machine,
     result.ns = measured[0].ns;
     result.gflops = flops / result.ns.median;
     result.percent_of_peak = 100 * flops / probe_flops * measured.back().ratio;
+    result.bytes = static_cast<double>(byte_count(problem.desc));
+    if (machine.copy_gb_per_s > 0)
+        result.percent_of_bandwidth = 100 * result.bytes / result.ns.median / machine.copy_gb_per_s;
     for (PeerTiming &peer : result.peers)
         for (const Measured &one : measured)
             if (one.name == peer.name) {
@@ -112,31 +115,59 @@ LayerResult compare_layer(Jit &jit, const Layer &layer, const Machine &machine,
     return result;
 }
 
+const PeerTiming *LayerResult::best_peer() const {
+    const PeerTiming *best = nullptr;
+    for (const PeerTiming &peer : peers)
+        if (peer.reason.empty() && (best == nullptr || peer.ratio < best->ratio))
+            best = &peer;
+    return best;
+}
+
+namespace {
+
+/// `timing_of` gives the peer's timing of a layer, or null.
+template<typename TimingOf>
+PeerSummary summarize_one(const std::string &name, const std::vector<LayerResult> &layers,
+                          const TimingOf &timing_of) {
+    PeerSummary summary;
+    summary.name = name;
+    std::vector<double> ratios;
+    double our_ns = 0, peer_ns = 0;
+    for (const LayerResult &layer : layers) {
+        const PeerTiming *peer = timing_of(layer);
+        if (peer == nullptr)
+            continue;
+        if (ratios.empty() || peer->ratio < summary.worst_ratio) {
+            summary.worst_ratio = peer->ratio;
+            summary.worst_layer = layer.name;
+        }
+        ratios.push_back(peer->ratio);
+        our_ns += layer.multiplicity * layer.ns.median;
+        peer_ns += layer.multiplicity * peer->ns.median;
+    }
+    summary.layers = static_cast<int>(ratios.size());
+    summary.geomean = geometric_mean(ratios);
+    summary.network = our_ns > 0 ? peer_ns / our_ns : 0;
+    return summary;
+}
+
+} // namespace
+
 std::vector<PeerSummary> summarize(const std::vector<LayerResult> &layers, const std::vector<Peer> &peers) {
     std::vector<PeerSummary> summaries;
-    for (const Peer &column : peers) {
-        PeerSummary summary;
-        summary.name = column.name;
-        std::vector<double> ratios;
-        double our_ns = 0, peer_ns = 0;
-        for (const LayerResult &layer : layers)
-            for (const PeerTiming &peer : layer.peers) {
-                if (peer.name != column.name || !peer.reason.empty())
-                    continue;
-                if (ratios.empty() || peer.ratio < summary.worst_ratio) {
-                    summary.worst_ratio = peer.ratio;
-                    summary.worst_layer = layer.name;
-                }
-                ratios.push_back(peer.ratio);
-                our_ns += layer.multiplicity * layer.ns.median;
-                peer_ns += layer.multiplicity * peer.ns.median;
-            }
-        summary.layers = static_cast<int>(ratios.size());
-        summary.geomean = geometric_mean(ratios);
-        summary.network = our_ns > 0 ? peer_ns / our_ns : 0;
-        summaries.push_back(summary);
-    }
+    for (const Peer &column : peers)
+        summaries.push_back(
+            summarize_one(column.name, layers, [&](const LayerResult &layer) -> const PeerTiming * {
+                for (const PeerTiming &peer : layer.peers)
+                    if (peer.name == column.name && peer.reason.empty())
+                        return &peer;
+                return nullptr;
+            }));
     return summaries;
+}
+
+PeerSummary summarize_best(const std::vector<LayerResult> &layers) {
+    return summarize_one("best peer", layers, [](const LayerResult &layer) { return layer.best_peer(); });
 }
 
 } // namespace convsmith::bench

@@ -45,13 +45,20 @@ struct LayerResult {
     double gflops = 0; ///< of the median time; 2 operations per multiply-add
     /// Of the multiply-add rate that one thread reached in the same rounds, times the threads.
     double percent_of_peak = 0;
+    double bytes = 0; ///< that must be moved once: input, weights, output and what the epilogue reads
+    /// Of what copying moves in the same time (Machine::copy_gb_per_s); above 100 where the caches hold the
+    /// tensors between two calls.
+    double percent_of_bandwidth = 0;
     std::vector<PeerTiming> peers;
 
     bool ok() const { return failure.empty(); }
+
+    /// The peer that took the least time; null if none was timed.
+    const PeerTiming *best_peer() const;
 };
 
-/// Compiles, judges and times one layer; of `machine` only the number of threads matters. Random operands in
-/// [-1, 1] where the layer has no trained values. Throws Error if the layer cannot be run at all: open
+/// Compiles, judges and times one layer; of `machine` the number of threads and the bandwidth matter. Random
+/// operands in [-1, 1] where the layer has no trained values. Throws Error if the layer cannot be run at all: open
 /// extents (BadArgument: a benchmark needs sizes), compile failures.
 LayerResult compare_layer(Jit &jit, const Layer &layer, const Machine &machine,
                           const CompareOptions &options);
@@ -70,5 +77,8 @@ struct PeerSummary {
     double worst_ratio = 0;
 };
 std::vector<PeerSummary> summarize(const std::vector<LayerResult> &layers, const std::vector<Peer> &peers);
+
+/// The same against the best peer of each layer.
+PeerSummary summarize_best(const std::vector<LayerResult> &layers);
 
 } // namespace convsmith::bench

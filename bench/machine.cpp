@@ -86,36 +86,38 @@ double best_gflops(const FmaLoop &loop) {
     return best;
 }
 
-double all_threads_gflops(const FmaLoop &loop, int threads) {
-    std::vector<double> gflops(threads);
+/// Copies blocks that together are beyond any last-level cache.
+double best_copy_gb_per_s(int threads) {
+    const size_t bytes = std::max<size_t>((64u << 20) / static_cast<size_t>(threads), 16u << 20);
+    constexpr int kRuns = 4;
+    std::vector<char> from(bytes, 1), to(bytes, 2);
+    double best = 0;
+    for (int run = 0; run < kRuns; run++) {
+        const double start = now_s();
+        std::memcpy(to.data(), from.data(), bytes);
+        best = std::max(best, 2.0 * static_cast<double>(bytes) / (now_s() - start) * 1e-9);
+        from[run] = to[bytes - 1 - run];
+    }
+    return best;
+}
+
+/// What all threads reach together when they begin at the same time.
+double all_threads(int threads, const std::function<double()> &rate) {
+    std::vector<double> rates(threads);
     std::vector<std::thread> workers;
     std::atomic<int> waiting{threads};
     for (int i = 0; i < threads; i++)
         workers.emplace_back([&, i] {
             for (waiting--; waiting > 0;)
                 std::this_thread::yield();
-            gflops[i] = best_gflops(loop);
+            rates[i] = rate();
         });
     double sum = 0;
     for (int i = 0; i < threads; i++) {
         workers[i].join();
-        sum += gflops[i];
+        sum += rates[i];
     }
     return sum;
-}
-
-double copy_gb_per_s() {
-    constexpr size_t kBytes = 64u << 20; // both together beyond any last-level cache that one core fills
-    constexpr int kRuns = 4;
-    std::vector<char> from(kBytes, 1), to(kBytes, 2);
-    double best = 0;
-    for (int run = 0; run < kRuns; run++) {
-        const double start = now_s();
-        std::memcpy(to.data(), from.data(), kBytes);
-        best = std::max(best, 2.0 * kBytes / (now_s() - start) * 1e-9);
-        from[run] = to[kBytes - 1 - run];
-    }
-    return best;
 }
 
 std::string cpu_model() {
@@ -169,8 +171,8 @@ Machine measure_machine(int threads) {
     machine.cores = usable_cores();
     machine.threads = threads > 0 ? threads : machine.cores;
     machine.vector_unit = loop.vector_unit;
-    machine.peak_gflops = all_threads_gflops(loop, machine.threads);
-    machine.copy_gb_per_s = copy_gb_per_s();
+    machine.peak_gflops = all_threads(machine.threads, [&] { return best_gflops(loop); });
+    machine.copy_gb_per_s = all_threads(machine.threads, [&] { return best_copy_gb_per_s(machine.threads); });
     return machine;
 }
 

@@ -14,8 +14,8 @@ struct Machine {
     int threads = 1;         ///< used for the two measured numbers
     std::string vector_unit; ///< "avx512f", "avx2", "generic": what the FMA loop used
     double peak_gflops = 0;  ///< f32 multiply-adds from registers, all threads together, 2 operations each
-    double copy_gb_per_s =
-        0; ///< memcpy of blocks larger than the caches, bytes read + bytes written, one thread
+    /// memcpy of blocks larger than the caches, bytes read + bytes written, all threads together.
+    double copy_gb_per_s = 0;
     double busy_cores = 0; ///< cores at work for others just before the measurement
 };
 

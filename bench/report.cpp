@@ -2,7 +2,6 @@
 #include "bench/report.h"
 
 #include <fmt/format.h>
-#include <map>
 
 namespace convsmith::bench {
 
@@ -11,7 +10,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json timing_json(const Timing &timing) {
-    return {{"min", timing.min}, {"median", timing.median}, {"rounds", timing.rounds}};
+    return {{"min", timing.min},
+            {"median", timing.median},
+            {"spread", timing.spread},
+            {"rounds", timing.rounds}};
 }
 
 Json layer_json(const LayerResult &layer) {
@@ -26,6 +28,8 @@ Json layer_json(const LayerResult &layer) {
     json["ns"] = timing_json(layer.ns);
     json["gflops"] = layer.gflops;
     json["percent_of_peak"] = layer.percent_of_peak;
+    json["bytes"] = layer.bytes;
+    json["percent_of_bandwidth"] = layer.percent_of_bandwidth;
     json["max_error"] = layer.max_error;
     json["peers"] = Json::object();
     for (const PeerTiming &peer : layer.peers) {
@@ -37,6 +41,8 @@ Json layer_json(const LayerResult &layer) {
         if (!peer.implementation.empty())
             json["peers"][peer.name]["implementation"] = peer.implementation;
     }
+    if (const PeerTiming *best = layer.best_peer())
+        json["best_peer"] = {{"name", best->name}, {"ratio", best->ratio}};
     return json;
 }
 
@@ -88,7 +94,14 @@ nlohmann::ordered_json to_json(const Report &report) {
             continue;
         json["geomean"][summary.name] = summary.geomean;
         json["network"][summary.name] = summary.network;
+        json["worst"][summary.name] = {{"layer", summary.worst_layer}, {"ratio", summary.worst_ratio}};
     }
+    const PeerSummary best = summarize_best(report.layers);
+    if (best.layers > 0)
+        json["best_peer"] = {{"geomean", best.geomean},
+                             {"network", best.network},
+                             {"layer", best.worst_layer},
+                             {"ratio", best.worst_ratio}};
     return json;
 }
 
@@ -130,22 +143,29 @@ std::string summary_text(const Report &report) {
     for (const LayerResult &layer : report.layers)
         total_ns += layer.multiplicity * layer.ns.median;
     std::string text = fmt::format("network: {} ms\n", milliseconds(total_ns));
-    for (const PeerSummary &summary : summarize(report.layers, report.peers)) {
-        std::map<std::string, int> reasons;
-        for (const LayerResult &layer : report.layers)
-            for (const PeerTiming &peer : layer.peers)
-                if (peer.name == summary.name && !peer.reason.empty())
-                    reasons[peer.reason]++;
+    std::vector<PeerSummary> summaries = summarize(report.layers, report.peers);
+    if (summaries.size() > 1)
+        summaries.push_back(summarize_best(report.layers));
+    for (const PeerSummary &summary : summaries) {
         if (summary.layers > 0)
             text += fmt::format(
                 "{} / ours: geomean {:.3f}, network {:.3f} over {} of {} layers; worst {:.3f} ({})\n",
                 summary.name, summary.geomean, summary.network, summary.layers, report.layers.size(),
                 summary.worst_ratio, summary.worst_layer);
-        for (const auto &[reason, count] : reasons)
+        for (const auto &[reason, count] : reasons_of(report, summary.name))
             text += fmt::format("{}: {} of {} layers not compared: {}\n", summary.name, count,
                                 report.layers.size(), reason);
     }
     return text;
+}
+
+std::map<std::string, int> reasons_of(const Report &report, const std::string &peer) {
+    std::map<std::string, int> reasons;
+    for (const LayerResult &layer : report.layers)
+        for (const PeerTiming &timing : layer.peers)
+            if (timing.name == peer && !timing.reason.empty())
+                reasons[timing.reason]++;
+    return reasons;
 }
 
 } // namespace convsmith::bench

@@ -4,6 +4,7 @@
 
 #include "bench/compare.h"
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -12,15 +13,18 @@ namespace convsmith::bench {
 
 /// Everything one run of bench found.
 struct Report {
+    std::string title; ///< of the network
     Machine machine;
     int threads = 1;
     std::vector<Peer> peers; ///< compared with, in column order
     std::vector<LayerResult> layers;
 };
 
-/// {"machine", "threads", "layers": [...], "geomean": {peer: ...}, "network": {peer: ...}}; times in
-/// nanoseconds, ratio = peer / ours. A peer that did not run a layer is in the layer's "not_compared" with
-/// the reason, and is missing from "peers"; a layer whose result is wrong has "failure" in place of times.
+/// {"machine", "threads", "layers": [...], "geomean": {peer: ...}, "network": {peer: ...}, "worst": {peer:
+/// {"layer", "ratio"}}, "best_peer": {"geomean", "network", "layer", "ratio"}}; times in nanoseconds with
+/// "spread" in percent, ratio = peer / ours. A peer that did not run a layer is in the layer's "not_compared"
+/// with the reason, and is missing from "peers"; a layer whose result is wrong has "failure" in place of
+/// times.
 nlohmann::ordered_json to_json(const Report &report);
 
 /// The line above the table: processor, peak, bandwidth, peers' versions.
@@ -34,5 +38,8 @@ std::string layer_text(const LayerResult &layer);
 
 /// Geomean, network total and worst layer for each peer; reasons why peers left layers out, with counts.
 std::string summary_text(const Report &report);
+
+/// Why a peer left layers out, and how many each time.
+std::map<std::string, int> reasons_of(const Report &report, const std::string &peer);
 
 } // namespace convsmith::bench

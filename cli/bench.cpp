@@ -1,10 +1,11 @@
 // `convsmith bench`: times layers and the libraries to compare with. The work is bench/compare.h, the wording
-// bench/report.h.
-#include "bench/report.h"
+// bench/report.h and bench/page.h.
+#include "bench/page.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "generators/error.h"
+#include "runtime/frontend/file_io.h"
 
 #include <cstdio>
 #include <fmt/format.h>
@@ -20,14 +21,14 @@ struct BenchOptions {
     std::string target;
     std::string filter;
     std::string json;
+    std::string html;
     std::vector<std::string> against;
     int threads = 1;
     int rounds = bench::MeasureOptions().rounds;
 };
 
 /// The layers to time, all of them closed.
-std::vector<Layer> select_layers(const BenchOptions &options) {
-    const Network network = load_merged(options.specs);
+std::vector<Layer> select_layers(const BenchOptions &options, const Network &network) {
     for (const SkippedNode &node : network.skipped)
         fmt::print(stderr, "not timed: {} ({}): {}\n", node.name, node.op, node.reason);
     std::vector<Layer> layers;
@@ -81,10 +82,12 @@ bench::LayerResult time_layer(Jit &jit, const Layer &layer, const bench::Machine
 }
 
 int run_bench(const BenchOptions &options) {
-    const std::vector<Layer> layers = select_layers(options);
+    const Network network = load_merged(options.specs);
+    const std::vector<Layer> layers = select_layers(options, network);
     const bench::CompareOptions compare = compare_options(options);
 
     bench::Report report;
+    report.title = network.name;
     report.machine = bench::measure_machine(options.threads);
     report.threads = report.machine.threads;
     report.peers = compare.peers;
@@ -106,6 +109,8 @@ int run_bench(const BenchOptions &options) {
     }
     fmt::print("\n{}", bench::summary_text(report));
     write_json_file(options.json, bench::to_json(report));
+    if (!options.html.empty())
+        write_file_atomically(options.html, bench::html_page(report));
     return failed > 0 ? 1 : 0;
 }
 
@@ -118,7 +123,7 @@ void add_bench(CLI::App &app, Command &command) {
     add_plan_options(*bench, options->plan);
     add_target_option(*bench, options->target);
     add_threads_option(*bench, options->threads);
-    bench->add_option("--against", options->against, "Libraries to compare with: onednn, xnnpack")
+    bench->add_option("--against", options->against, "Libraries to compare with: onednn, xnnpack, onnxruntime")
         ->type_name("NAME[,NAME...]")
         ->delimiter(',')
         ->allow_extra_args(false);
@@ -128,12 +133,15 @@ void add_bench(CLI::App &app, Command &command) {
     bench->add_option("--filter", options->filter, "Only layers whose name or key contains TEXT")
         ->type_name("TEXT");
     add_json_option(*bench, options->json);
+    bench->add_option("--html", options->html, "Also write a page with charts and tables to FILE")
+        ->type_name("FILE");
     bench->footer("One thread unless --threads says otherwise. Every result is compared with the oracle "
                   "before it is timed. Times are medians; a ratio is the\n"
-                  "median over rounds of the other library's time / ours, so above 1 convsmith is faster.\n\n"
+                  "median over rounds of the other library's time / ours, so above 1 convsmith is faster.\n"
+                  "scripts/install_onnxruntime.sh installs ONNX Runtime (npm).\n\n"
                   "Examples:\n"
                   "  convsmith bench conv_ci64_i56x56_co64_k3_p1_bias_relu\n"
-                  "  convsmith bench resnet50.json --against onednn --json resnet50_bench.json\n"
+                  "  convsmith bench resnet50.json --against onednn,xnnpack,onnxruntime --html resnet50.html\n"
                   "  convsmith bench model.onnx --shape x=1,3,320,320 --threads 2 --filter depthwise");
     bench->callback([options, &command] { command.exit_code = run_bench(*options); });
 }

@@ -1,0 +1,179 @@
+// See page.h.
+#include "bench/page.h"
+
+#include "bench/charts.h"
+#include "bench/page_css.h"
+
+#include <fmt/format.h>
+
+namespace convsmith::bench {
+
+namespace {
+
+std::string ratio_text(double ratio) {
+    return fmt::format("{:.2f}", ratio);
+}
+
+/// Whether a ratio is good news, as a class. Within one percent is neither.
+std::string verdict(double ratio) {
+    return ratio > 1.01 ? "faster" : ratio < 0.99 ? "slower" : "even";
+}
+
+std::string swatch(const Report &report, const std::string &name) {
+    for (size_t i = 0; i < report.peers.size(); i++)
+        if (report.peers[i].name == name)
+            return fmt::format("<i class=\"swatch p{}\"></i>", i);
+    return "";
+}
+
+std::string tile(const Report &report, const PeerSummary &summary) {
+    return fmt::format("<div class=\"tile\"><h3>{}{}</h3><p class=\"big {}\">{}<small>\u00d7</small></p>"
+                       "<p>geometric mean of {} layers</p>"
+                       "<dl><dt>whole network</dt><dd>{}</dd><dt>worst layer</dt><dd>{}</dd></dl>"
+                       "<p class=\"mono\">{}</p></div>\n",
+                       swatch(report, summary.name), escape_html(summary.name), verdict(summary.geomean),
+                       ratio_text(summary.geomean), summary.layers, ratio_text(summary.network),
+                       ratio_text(summary.worst_ratio), escape_html(short_name(summary.worst_layer, 34)));
+}
+
+std::string tiles(const Report &report) {
+    std::vector<PeerSummary> summaries = summarize(report.layers, report.peers);
+    if (summaries.size() > 1)
+        summaries.push_back(summarize_best(report.layers));
+    std::string html;
+    for (const PeerSummary &summary : summaries)
+        if (summary.layers > 0)
+            html += tile(report, summary);
+    return html.empty() ? "" : "<div class=\"tiles\">\n" + html + "</div>\n";
+}
+
+std::string legend(const Report &report) {
+    std::string html;
+    for (const Peer &peer : report.peers)
+        html += fmt::format("<span>{}{} {}</span> ", swatch(report, peer.name), escape_html(peer.name),
+                            escape_html(peer.version.empty() ? "(absent)" : peer.version));
+    return "<p class=\"legend\">" + html + "</p>\n";
+}
+
+std::string figure(const std::string &title, const std::string &note, const std::string &content) {
+    if (content.empty())
+        return "";
+    return fmt::format("<section><h2>{}</h2>\n<p class=\"note\">{}</p>\n<div class=\"wide\">{}</div></section>\n",
+                       title, note, content);
+}
+
+std::string milliseconds(double ns) {
+    return ns < 1e5 ? fmt::format("{:.4f}", ns * 1e-6) : fmt::format("{:.3f}", ns * 1e-6);
+}
+
+std::string table_head(const Report &report) {
+    std::string top = "<th rowspan=\"2\">layer</th><th rowspan=\"2\">times</th><th colspan=\"3\">convsmith, ms</th>"
+                      "<th rowspan=\"2\">GFLOP/s</th><th rowspan=\"2\">% of peak</th>"
+                      "<th rowspan=\"2\">% of band&shy;width</th>";
+    std::string below = "<th>median</th><th>min</th><th>spread</th>";
+    for (const Peer &peer : report.peers) {
+        top += fmt::format("<th colspan=\"3\">{}{}, ms</th>", swatch(report, peer.name), escape_html(peer.name));
+        below += "<th>median</th><th>spread</th><th>ratio</th>";
+    }
+    if (report.peers.size() > 1)
+        top += "<th rowspan=\"2\">best peer</th><th rowspan=\"2\">ratio</th>";
+    return "<thead><tr>" + top + "</tr><tr>" + below + "</tr></thead>\n";
+}
+
+std::string ratio_cell(double ratio) {
+    return fmt::format("<td class=\"{}\">{}</td>", verdict(ratio), ratio_text(ratio));
+}
+
+std::string peer_cells(const PeerTiming &peer) {
+    if (!peer.reason.empty())
+        return fmt::format("<td colspan=\"3\" class=\"none\" title=\"{}\">\u2013</td>", escape_html(peer.reason));
+    return fmt::format("<td title=\"{}\">{}</td><td>{:.1f}\u202f%</td>", escape_html(peer.implementation),
+                       milliseconds(peer.ns.median), peer.ns.spread) +
+           ratio_cell(peer.ratio);
+}
+
+std::string table_row(const Report &report, const LayerResult &layer) {
+    const std::string key = layer.desc.key();
+    std::string row = fmt::format("<tr><th title=\"{}\">{}<small>{}</small></th><td>{}</td>", escape_html(key),
+                                  escape_html(short_name(layer.name, 40)),
+                                  layer.ok() ? escape_html(layer.choice.plan.variant + " / " +
+                                                           layer.choice.plan.schedule)
+                                             : "",
+                                  layer.multiplicity);
+    if (!layer.ok())
+        return row + fmt::format("<td class=\"slower left\" colspan=\"{}\">{}</td></tr>\n",
+                                 6 + 3 * report.peers.size() + (report.peers.size() > 1 ? 2 : 0),
+                                 escape_html(layer.failure));
+    row += fmt::format("<td>{}</td><td>{}</td><td>{:.1f}\u202f%</td><td>{}</td><td>{}</td><td>{:.0f}</td>",
+                       milliseconds(layer.ns.median), milliseconds(layer.ns.min), layer.ns.spread,
+                       layer.gflops > 0 ? fmt::format("{:.1f}", layer.gflops) : "\u2013",
+                       layer.gflops > 0 ? fmt::format("{:.1f}", layer.percent_of_peak) : "\u2013",
+                       layer.percent_of_bandwidth);
+    for (const PeerTiming &peer : layer.peers)
+        row += peer_cells(peer);
+    if (report.peers.size() > 1) {
+        const PeerTiming *best = layer.best_peer();
+        row += best != nullptr ? fmt::format("<td class=\"left\">{}{}</td>", swatch(report, best->name),
+                                             escape_html(best->name)) +
+                                     ratio_cell(best->ratio)
+                               : "<td class=\"none\" colspan=\"2\">\u2013</td>";
+    }
+    return row + "</tr>\n";
+}
+
+std::string table(const Report &report) {
+    std::string rows;
+    for (const LayerResult &layer : report.layers)
+        rows += table_row(report, layer);
+    return "<table>\n" + table_head(report) + "<tbody>\n" + rows + "</tbody></table>\n";
+}
+
+std::string left_out(const Report &report) {
+    std::string items;
+    for (const Peer &peer : report.peers)
+        for (const auto &[reason, count] : reasons_of(report, peer.name))
+            items += fmt::format("<li><b>{}</b>, {} of {} layers: {}</li>\n", escape_html(peer.name), count,
+                                 report.layers.size(), escape_html(reason));
+    return items.empty() ? "" : "<section><h2>Not compared</h2>\n<ul>\n" + items + "</ul></section>\n";
+}
+
+std::string method(const Report &report) {
+    const int rounds = report.layers.empty() ? 0 : report.layers.front().ns.rounds;
+    return fmt::format(
+        "<section><h2>How this was measured</h2>\n<p>Every layer ran in {} rounds; each round timed a block of "
+        "calls of convsmith, of every peer and of a loop of multiply-adds, in random order. A <b>ratio</b> is the "
+        "median over the rounds of the peer's time divided by ours: above 1 convsmith is faster. Peers have their "
+        "own best layouts and packed weights, reorders are not timed, a chain is the sum of a peer's calls. Every "
+        "result was compared with a reference first. <b>Spread</b>: distance of the quartiles of the rounds, in "
+        "percent of the median. <b>% of peak</b> refers to what the loop of multiply-adds reached in the same "
+        "rounds. <b>% of bandwidth</b> counts input, weights and output once and refers to copying large blocks; "
+        "above 100 the caches hold them from call to call.</p></section>\n",
+        rounds);
+}
+
+} // namespace
+
+std::string html_page(const Report &report) {
+    const std::string title = escape_html(report.title.empty() ? "layers" : report.title);
+    const std::string warning = load_warning(report.machine);
+    return fmt::format("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                       "<title>{0}: convsmith bench</title>\n<style>\n{1}</style>\n</head>\n<body>\n"
+                       "<header><h1>{0}</h1>\n<p>{2}</p>\n{3}</header>\n",
+                       title, kPageCss, escape_html(machine_text(report)),
+                       warning.empty() ? "" : "<p class=\"slower\">" + escape_html(warning) + "</p>\n") +
+           tiles(report) +
+           figure("Time of each peer / time of convsmith",
+                  "Bars to the right of 1: convsmith is faster. The axis is logarithmic.",
+                  ratio_chart(report).empty() ? "" : legend(report) + ratio_chart(report)) +
+           figure("Roofline",
+                  "Large dots: layers as convsmith computes them, their area the share of the network's time. Small "
+                  "rings: the best peer of the same layer. Above the slope, tensors come from the caches. Layers "
+                  "without multiply-adds are not here.",
+                  roofline_chart(report)) +
+           figure("Every layer", "The pointer on a layer's name shows its descriptor, on a time what ran.",
+                  table(report)) +
+           left_out(report) + method(report) + "</body>\n</html>\n";
+}
+
+} // namespace convsmith::bench
