@@ -14,8 +14,8 @@ namespace {
 
 /// A logarithmic axis over part of a picture.
 struct LogAxis {
-    double low, high;   ///< values at the ends
-    double begin, end;  ///< where those are drawn
+    double low, high;  ///< values at the ends
+    double begin, end; ///< where those are drawn
     double at(double value) const {
         const double part = std::log(value / low) / std::log(high / low);
         return begin + std::clamp(part, 0.0, 1.0) * (end - begin);
@@ -39,13 +39,13 @@ std::pair<double, double> widened(double base, double low, double high) {
 
 std::string text(double x, double y, const std::string &css, const std::string &anchor,
                  const std::string &content) {
-    return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" class=\"{}\" text-anchor=\"{}\">{}</text>\n", x, y, css,
-                       anchor, escape_html(content));
+    return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" class=\"{}\" text-anchor=\"{}\">{}</text>\n", x, y,
+                       css, anchor, escape_html(content));
 }
 
 std::string line(double x1, double y1, double x2, double y2, const std::string &css) {
-    return fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" class=\"{}\"/>\n", x1, y1,
-                       x2, y2, css);
+    return fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" class=\"{}\"/>\n", x1,
+                       y1, x2, y2, css);
 }
 
 std::string begin_svg(double width, double height, const std::string &label) {
@@ -121,12 +121,13 @@ std::string roofs(const Machine &machine, const LogAxis &x, const LogAxis &y) {
     const double start = std::max(x.low, y.low / bandwidth); // where the slope enters the picture
     const double lift = std::min(bandwidth * ridge, peak);
     std::string svg =
-        fmt::format("<polyline points=\"{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}\" class=\"roof\"/>\n", x.at(start),
-                    y.at(bandwidth * start), x.at(ridge), y.at(lift), x.at(x.high), y.at(lift));
+        fmt::format("<polyline points=\"{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}\" class=\"roof\"/>\n",
+                    x.at(start), y.at(bandwidth * start), x.at(ridge), y.at(lift), x.at(x.high), y.at(lift));
     svg += text(x.end - 4, y.at(peak) - 7, "rooflabel", "end",
                 fmt::format("multiply-add peak {:.1f} GFLOP/s", peak));
     const double middle = std::sqrt(start * ridge);
-    const double angle = -std::atan2(y.at(bandwidth * start) - y.at(lift), x.at(ridge) - x.at(start)) * 180 / M_PI;
+    const double angle =
+        -std::atan2(y.at(bandwidth * start) - y.at(lift), x.at(ridge) - x.at(start)) * 180 / M_PI;
     svg += fmt::format("<text class=\"rooflabel\" text-anchor=\"middle\" "
                        "transform=\"translate({:.1f} {:.1f}) rotate({:.1f})\">copying {:.1f} GB/s</text>\n",
                        x.at(middle), y.at(bandwidth * middle) - 7, angle, bandwidth);
@@ -159,16 +160,18 @@ std::string roofline_point(const Report &report, const Point &point, const LogAx
         const double peer_y = y.at(point.flops() / best->ns.median);
         const size_t colour = peer_index(report, best->name);
         svg += line(cx, cy, cx, peer_y, "link");
-        svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" class=\"peer o{}\"><title>{}: {} at {:.1f} "
-                           "GFLOP/s</title></circle>\n",
-                           cx, peer_y, colour, escape_html(layer.name), escape_html(best->name),
-                           point.flops() / best->ns.median);
+        svg += fmt::format(
+            "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" class=\"peer o{}\"><title>{}: {} at {:.1f} "
+            "GFLOP/s</title></circle>\n",
+            cx, peer_y, colour, escape_html(layer.name), escape_html(best->name),
+            point.flops() / best->ns.median);
     }
     return svg +
-           fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\" class=\"ours\"><title>{}: {:.1f} GFLOP/s, "
-                       "{:.1f} % of peak, {:.1f} % of the network's time</title></circle>\n",
-                       cx, cy, 3.5 + 14 * std::sqrt(point.share), escape_html(layer.name), layer.gflops,
-                       layer.percent_of_peak, 100 * point.share);
+           fmt::format(
+               "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\" class=\"ours\"><title>{}: {:.1f} GFLOP/s, "
+               "{:.1f} % of peak, {:.1f} % of the network's time</title></circle>\n",
+               cx, cy, 3.5 + 14 * std::sqrt(point.share), escape_html(layer.name), layer.gflops,
+               layer.percent_of_peak, 100 * point.share);
 }
 
 } // namespace
@@ -191,8 +194,9 @@ std::string ratio_chart(const Report &report) {
     const double bottom = kTop + row_height * static_cast<double>(rows.size());
     std::string svg = begin_svg(kWidth, bottom + 8, "Time of each peer divided by ours, per layer");
     for (size_t row = 1; row < rows.size(); row += 2) // every other row has a ground of its own
-        svg += fmt::format("<rect x=\"0\" y=\"{:.1f}\" width=\"{:.0f}\" height=\"{:.1f}\" class=\"stripe\"/>\n",
-                           kTop + row_height * static_cast<double>(row), kWidth, row_height);
+        svg +=
+            fmt::format("<rect x=\"0\" y=\"{:.1f}\" width=\"{:.0f}\" height=\"{:.1f}\" class=\"stripe\"/>\n",
+                        kTop + row_height * static_cast<double>(row), kWidth, row_height);
     svg += ratio_axis(axis, bottom);
     for (size_t row = 0; row < rows.size(); row++) {
         const LayerResult &layer = *rows[row];

@@ -1,5 +1,6 @@
-// The pictures of a benchmark's page as inline SVG: ratios as bars, layers under the machine's roofs. Colours are
-// the page's CSS classes, so that one picture suits light and dark. Before it: report.h; after it: page.h.
+// The pictures of a benchmark's page as inline SVG: ratios as bars, layers under the machine's roofs. Colours
+// are the page's CSS classes, so that one picture suits light and dark. Before it: report.h; after it:
+// page.h.
 #pragma once
 
 #include "bench/report.h"
@@ -8,7 +9,8 @@
 
 namespace convsmith::bench {
 
-/// One bar for each layer and peer on a logarithmic axis: to the right of 1 we are faster. Empty without peers.
+/// One bar for each layer and peer on a logarithmic axis: to the right of 1 we are faster. Empty without
+/// peers.
 std::string ratio_chart(const Report &report);
 
 /// GFLOP/s over operations per byte, under the measured multiply-add rate and copy bandwidth; each layer's

@@ -58,8 +58,8 @@ struct LayerResult {
 };
 
 /// Compiles, judges and times one layer; of `machine` the number of threads and the bandwidth matter. Random
-/// operands in [-1, 1] where the layer has no trained values. Throws Error if the layer cannot be run at all: open
-/// extents (BadArgument: a benchmark needs sizes), compile failures.
+/// operands in [-1, 1] where the layer has no trained values. Throws Error if the layer cannot be run at all:
+/// open extents (BadArgument: a benchmark needs sizes), compile failures.
 LayerResult compare_layer(Jit &jit, const Layer &layer, const Machine &machine,
                           const CompareOptions &options);
 

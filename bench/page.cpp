@@ -58,26 +58,30 @@ std::string legend(const Report &report) {
 std::string figure(const std::string &title, const std::string &note, const std::string &content) {
     if (content.empty())
         return "";
-    return fmt::format("<section><h2>{}</h2>\n<p class=\"note\">{}</p>\n<div class=\"wide\">{}</div></section>\n",
-                       title, note, content);
+    return fmt::format(
+        "<section><h2>{}</h2>\n<p class=\"note\">{}</p>\n<div class=\"wide\">{}</div></section>\n", title,
+        note, content);
 }
 
 std::string milliseconds(double ns) {
     return ns < 1e5 ? fmt::format("{:.4f}", ns * 1e-6) : fmt::format("{:.3f}", ns * 1e-6);
 }
 
+/// A time and, below it in small, how much the rounds differed.
+std::string time_cell(const Timing &timing, const std::string &title, const std::string &below) {
+    return fmt::format("<td title=\"{}\">{}<small>{}</small></td>", escape_html(title),
+                       milliseconds(timing.median), below);
+}
+
 std::string table_head(const Report &report) {
-    std::string top = "<th rowspan=\"2\">layer</th><th rowspan=\"2\">times</th><th colspan=\"3\">convsmith, ms</th>"
-                      "<th rowspan=\"2\">GFLOP/s</th><th rowspan=\"2\">% of peak</th>"
-                      "<th rowspan=\"2\">% of band&shy;width</th>";
-    std::string below = "<th>median</th><th>min</th><th>spread</th>";
-    for (const Peer &peer : report.peers) {
-        top += fmt::format("<th colspan=\"3\">{}{}, ms</th>", swatch(report, peer.name), escape_html(peer.name));
-        below += "<th>median</th><th>spread</th><th>ratio</th>";
-    }
+    std::string head = "<th>layer</th><th>times</th><th>ms<small>min, spread</small></th><th>GFLOP/s</th>"
+                       "<th>% of<br>peak</th><th>% of<br>bandwidth</th>";
+    for (const Peer &peer : report.peers)
+        head += fmt::format("<th>{}{}, ms<small>spread</small></th><th>ratio</th>", swatch(report, peer.name),
+                            escape_html(peer.name));
     if (report.peers.size() > 1)
-        top += "<th rowspan=\"2\">best peer</th><th rowspan=\"2\">ratio</th>";
-    return "<thead><tr>" + top + "</tr><tr>" + below + "</tr></thead>\n";
+        head += "<th class=\"left\">best peer</th><th>ratio</th>";
+    return "<thead><tr>" + head + "</tr></thead>\n";
 }
 
 std::string ratio_cell(double ratio) {
@@ -86,26 +90,26 @@ std::string ratio_cell(double ratio) {
 
 std::string peer_cells(const PeerTiming &peer) {
     if (!peer.reason.empty())
-        return fmt::format("<td colspan=\"3\" class=\"none\" title=\"{}\">\u2013</td>", escape_html(peer.reason));
-    return fmt::format("<td title=\"{}\">{}</td><td>{:.1f}\u202f%</td>", escape_html(peer.implementation),
-                       milliseconds(peer.ns.median), peer.ns.spread) +
+        return fmt::format("<td colspan=\"2\" class=\"none\" title=\"{}\">\u2013</td>",
+                           escape_html(peer.reason));
+    return time_cell(peer.ns, peer.implementation, fmt::format("{:.1f}\u202f%", peer.ns.spread)) +
            ratio_cell(peer.ratio);
 }
 
 std::string table_row(const Report &report, const LayerResult &layer) {
     const std::string key = layer.desc.key();
-    std::string row = fmt::format("<tr><th title=\"{}\">{}<small>{}</small></th><td>{}</td>", escape_html(key),
-                                  escape_html(short_name(layer.name, 40)),
-                                  layer.ok() ? escape_html(layer.choice.plan.variant + " / " +
-                                                           layer.choice.plan.schedule)
-                                             : "",
-                                  layer.multiplicity);
+    std::string row = fmt::format(
+        "<tr><th title=\"{}\">{}<small>{}</small></th><td>{}</td>", escape_html(key),
+        escape_html(short_name(layer.name, 40)),
+        layer.ok() ? escape_html(layer.choice.plan.variant + " / " + layer.choice.plan.schedule) : "",
+        layer.multiplicity);
     if (!layer.ok())
         return row + fmt::format("<td class=\"slower left\" colspan=\"{}\">{}</td></tr>\n",
-                                 6 + 3 * report.peers.size() + (report.peers.size() > 1 ? 2 : 0),
+                                 4 + 2 * report.peers.size() + (report.peers.size() > 1 ? 2 : 0),
                                  escape_html(layer.failure));
-    row += fmt::format("<td>{}</td><td>{}</td><td>{:.1f}\u202f%</td><td>{}</td><td>{}</td><td>{:.0f}</td>",
-                       milliseconds(layer.ns.median), milliseconds(layer.ns.min), layer.ns.spread,
+    row += time_cell(layer.ns, layer.choice.plan.text(),
+                     fmt::format("{}, {:.1f}\u202f%", milliseconds(layer.ns.min), layer.ns.spread));
+    row += fmt::format("<td>{}</td><td>{}</td><td>{:.0f}</td>",
                        layer.gflops > 0 ? fmt::format("{:.1f}", layer.gflops) : "\u2013",
                        layer.gflops > 0 ? fmt::format("{:.1f}", layer.percent_of_peak) : "\u2013",
                        layer.percent_of_bandwidth);
@@ -139,16 +143,22 @@ std::string left_out(const Report &report) {
 
 std::string method(const Report &report) {
     const int rounds = report.layers.empty() ? 0 : report.layers.front().ns.rounds;
-    return fmt::format(
-        "<section><h2>How this was measured</h2>\n<p>Every layer ran in {} rounds; each round timed a block of "
-        "calls of convsmith, of every peer and of a loop of multiply-adds, in random order. A <b>ratio</b> is the "
-        "median over the rounds of the peer's time divided by ours: above 1 convsmith is faster. Peers have their "
-        "own best layouts and packed weights, reorders are not timed, a chain is the sum of a peer's calls. Every "
-        "result was compared with a reference first. <b>Spread</b>: distance of the quartiles of the rounds, in "
-        "percent of the median. <b>% of peak</b> refers to what the loop of multiply-adds reached in the same "
-        "rounds. <b>% of bandwidth</b> counts input, weights and output once and refers to copying large blocks; "
-        "above 100 the caches hold them from call to call.</p></section>\n",
-        rounds);
+    return fmt::format("<section><h2>How this was measured</h2>\n<p>Every layer ran in {} rounds; each round "
+                       "timed a block of "
+                       "calls of convsmith, of every peer and of a loop of multiply-adds, in random order. A "
+                       "<b>ratio</b> is the "
+                       "median over the rounds of the peer's time divided by ours: above 1 convsmith is "
+                       "faster. Peers have their "
+                       "own best layouts and packed weights, reorders are not timed, a chain is the sum of a "
+                       "peer's calls. Every "
+                       "result was compared with a reference first. <b>Spread</b>: distance of the quartiles "
+                       "of the rounds, in "
+                       "percent of the median. <b>% of peak</b> refers to what the loop of multiply-adds "
+                       "reached in the same "
+                       "rounds. <b>% of bandwidth</b> counts input, weights and output once and refers to "
+                       "copying large blocks; "
+                       "above 100 the caches hold them from call to call.</p></section>\n",
+                       rounds);
 }
 
 } // namespace
@@ -167,8 +177,10 @@ std::string html_page(const Report &report) {
                   "Bars to the right of 1: convsmith is faster. The axis is logarithmic.",
                   ratio_chart(report).empty() ? "" : legend(report) + ratio_chart(report)) +
            figure("Roofline",
-                  "Large dots: layers as convsmith computes them, their area the share of the network's time. Small "
-                  "rings: the best peer of the same layer. Above the slope, tensors come from the caches. Layers "
+                  "Large dots: layers as convsmith computes them, their area the share of the network's "
+                  "time. Small "
+                  "rings: the best peer of the same layer. Above the slope, tensors come from the caches. "
+                  "Layers "
                   "without multiply-adds are not here.",
                   roofline_chart(report)) +
            figure("Every layer", "The pointer on a layer's name shows its descriptor, on a time what ran.",

@@ -10,10 +10,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json timing_json(const Timing &timing) {
-    return {{"min", timing.min},
-            {"median", timing.median},
-            {"spread", timing.spread},
-            {"rounds", timing.rounds}};
+    return {
+        {"min", timing.min}, {"median", timing.median}, {"spread", timing.spread}, {"rounds", timing.rounds}};
 }
 
 Json layer_json(const LayerResult &layer) {

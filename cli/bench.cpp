@@ -123,7 +123,8 @@ void add_bench(CLI::App &app, Command &command) {
     add_plan_options(*bench, options->plan);
     add_target_option(*bench, options->target);
     add_threads_option(*bench, options->threads);
-    bench->add_option("--against", options->against, "Libraries to compare with: onednn, xnnpack, onnxruntime")
+    bench
+        ->add_option("--against", options->against, "Libraries to compare with: onednn, xnnpack, onnxruntime")
         ->type_name("NAME[,NAME...]")
         ->delimiter(',')
         ->allow_extra_args(false);
@@ -135,14 +136,15 @@ void add_bench(CLI::App &app, Command &command) {
     add_json_option(*bench, options->json);
     bench->add_option("--html", options->html, "Also write a page with charts and tables to FILE")
         ->type_name("FILE");
-    bench->footer("One thread unless --threads says otherwise. Every result is compared with the oracle "
-                  "before it is timed. Times are medians; a ratio is the\n"
-                  "median over rounds of the other library's time / ours, so above 1 convsmith is faster.\n"
-                  "scripts/install_onnxruntime.sh installs ONNX Runtime (npm).\n\n"
-                  "Examples:\n"
-                  "  convsmith bench conv_ci64_i56x56_co64_k3_p1_bias_relu\n"
-                  "  convsmith bench resnet50.json --against onednn,xnnpack,onnxruntime --html resnet50.html\n"
-                  "  convsmith bench model.onnx --shape x=1,3,320,320 --threads 2 --filter depthwise");
+    bench->footer(
+        "One thread unless --threads says otherwise. Every result is compared with the oracle "
+        "before it is timed. Times are medians; a ratio is the\n"
+        "median over rounds of the other library's time / ours, so above 1 convsmith is faster.\n"
+        "scripts/install_onnxruntime.sh installs ONNX Runtime (npm).\n\n"
+        "Examples:\n"
+        "  convsmith bench conv_ci64_i56x56_co64_k3_p1_bias_relu\n"
+        "  convsmith bench resnet50.json --against onednn,xnnpack,onnxruntime --html resnet50.html\n"
+        "  convsmith bench model.onnx --shape x=1,3,320,320 --threads 2 --filter depthwise");
     bench->callback([options, &command] { command.exit_code = run_bench(*options); });
 }
 

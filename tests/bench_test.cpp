@@ -1,13 +1,16 @@
 // Tests of the judge of speed: the measuring protocol under a made-up clock, and the report of a tiny real
 // run. The peers are in peers_test.cpp.
+#include "bench/charts.h"
 #include "bench/compare.h"
 #include "bench/machine.h"
 #include "bench/measure.h"
+#include "bench/page.h"
 #include "bench/report.h"
 #include "generators/conv_shape.h"
 
 #include <algorithm>
 #include <cmath>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <set>
 
@@ -96,6 +99,19 @@ TEST(Measure, SettlingCallsAreNotTimed) {
     EXPECT_EQ(calls, 2 + 3 * (5 + 1)); // warm-up and block length, then settle and block in each round
 }
 
+TEST(Measure, BlocksOfAnotherProcessAreTimedThere) {
+    FakeClock clock;
+    const Contestant elsewhere = {"elsewhere", [] {},
+                                  [&](int64_t calls) {
+                                      clock.ns += 1e6; // what it takes to ask is not part of it
+                                      return 50.0 * static_cast<double>(calls);
+                                  }};
+    const std::vector<Measured> results =
+        measure({{"ours", [&] { clock.ns += 100; }}, elsewhere}, clock.options(5));
+    EXPECT_DOUBLE_EQ(results[1].ns.median, 50);
+    EXPECT_DOUBLE_EQ(results[1].ratio, 0.5);
+}
+
 TEST(Measure, EveryRoundRunsEveryContestantInVaryingOrder) {
     FakeClock clock;
     std::string trace;
@@ -130,6 +146,13 @@ TEST(Statistics, MedianAndGeometricMean) {
     EXPECT_DOUBLE_EQ(median({}), 0);
     EXPECT_DOUBLE_EQ(geometric_mean({2, 8}), 4);
     EXPECT_DOUBLE_EQ(geometric_mean({}), 0);
+}
+
+TEST(Statistics, SpreadIsTheDistanceOfTheQuartilesInPercentOfTheMedian) {
+    EXPECT_DOUBLE_EQ(quartile_spread({100, 300, 200, 400, 500}), 100 * (400 - 200) / 300.0);
+    EXPECT_DOUBLE_EQ(quartile_spread({10, 20}), 100 * (17.5 - 12.5) / 15);
+    EXPECT_DOUBLE_EQ(quartile_spread({7, 7, 7}), 0);
+    EXPECT_DOUBLE_EQ(quartile_spread({}), 0);
 }
 
 TEST(Machine, PeakCountsElementsPerRegister) {
@@ -236,6 +259,9 @@ TEST(Report, JsonHasTheDocumentedFields) {
     EXPECT_EQ(layer.at("plan").get<std::string>().rfind("direct/", 0), 0u);
     EXPECT_EQ(layer.at("ns").at("rounds"), 3);
     EXPECT_LE(layer.at("ns").at("min"), layer.at("ns").at("median"));
+    EXPECT_GE(layer.at("ns").at("spread"), 0);
+    EXPECT_EQ(layer.at("bytes"), byte_count(tiny_layer().desc));
+    EXPECT_GT(layer.at("percent_of_bandwidth"), 0);
     EXPECT_GT(layer.at("gflops"), 0);
     EXPECT_GT(layer.at("percent_of_peak"), 0);
     EXPECT_TRUE(layer.at("max_error").is_number());
@@ -245,27 +271,111 @@ TEST(Report, JsonHasTheDocumentedFields) {
     EXPECT_GT(oracle.at("ns").at("median"), 0);
     EXPECT_DOUBLE_EQ(json.at("geomean").at("oracle"), oracle.at("ratio").get<double>());
     EXPECT_GT(json.at("network").at("oracle"), 0);
+    EXPECT_EQ(layer.at("best_peer").at("name"), "oracle");
+    EXPECT_EQ(json.at("worst").at("oracle").at("layer"), "tiny");
+    EXPECT_DOUBLE_EQ(json.at("best_peer").at("geomean"), oracle.at("ratio").get<double>());
     EXPECT_FALSE(layer.at("peers").contains("wrong"));
     EXPECT_FALSE(json.at("geomean").contains("wrong"));
     EXPECT_TRUE(layer.at("not_compared").at("wrong").is_string());
 }
 
+/// A layer timed by a made-up clock; a peer's time of 0 means it was not compared.
+LayerResult timed_layer(const std::string &name, int multiplicity, double ours,
+                        const std::vector<std::pair<std::string, double>> &peers) {
+    LayerResult result;
+    result.name = name;
+    result.desc = tiny_layer().desc;
+    result.multiplicity = multiplicity;
+    result.ns = {ours, ours, 1};
+    result.gflops = 2e3 / ours;
+    result.bytes = 100;
+    for (const auto &[peer, ns] : peers)
+        result.peers.push_back({peer, ns > 0 ? "" : "no <such> layer", "", {ns, ns, 1}, ns / ours});
+    return result;
+}
+
 TEST(Report, NetworkTotalWeighsLayersByMultiplicity) {
-    const auto layer = [](const std::string &name, int multiplicity, double ours, double peer) {
-        LayerResult result;
-        result.name = name;
-        result.multiplicity = multiplicity;
-        result.ns = {ours, ours, 1};
-        result.peers = {{"oracle", "", "", {peer, peer, 1}, peer / ours}};
-        return result;
-    };
-    const auto summaries =
-        summarize({layer("fast", 3, 100, 400), layer("slow", 1, 100, 100)}, {oracle_peer()});
+    const auto summaries = summarize(
+        {timed_layer("fast", 3, 100, {{"oracle", 400}}), timed_layer("slow", 1, 100, {{"oracle", 100}})},
+        {oracle_peer()});
     ASSERT_EQ(summaries.size(), 1u);
     EXPECT_DOUBLE_EQ(summaries[0].geomean, 2);
     EXPECT_DOUBLE_EQ(summaries[0].network, (3 * 400 + 100) / 400.0);
     EXPECT_EQ(summaries[0].worst_layer, "slow");
     EXPECT_DOUBLE_EQ(summaries[0].worst_ratio, 1);
+}
+
+TEST(Report, BestPeerIsChosenLayerByLayer) {
+    const PeerSummary best = summarize_best({timed_layer("a", 1, 100, {{"x", 400}, {"y", 200}}),
+                                             timed_layer("b", 2, 100, {{"x", 50}, {"y", 0}}),
+                                             timed_layer("c", 1, 100, {{"x", 0}, {"y", 0}})});
+    EXPECT_EQ(best.layers, 2);
+    EXPECT_DOUBLE_EQ(best.geomean, 1);
+    EXPECT_DOUBLE_EQ(best.network, (200 + 2 * 50) / 300.0);
+    EXPECT_EQ(best.worst_layer, "b");
+    EXPECT_EQ(timed_layer("c", 1, 100, {{"x", 0}}).best_peer(), nullptr);
+}
+
+int count(const std::string &text, const std::string &part) {
+    int found = 0;
+    for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1))
+        found++;
+    return found;
+}
+
+Report made_up_report() {
+    Report report;
+    report.title = "a <network>";
+    report.machine.peak_gflops = 100;
+    report.machine.copy_gb_per_s = 10;
+    report.peers = {oracle_peer(), wrong_peer()};
+    report.layers = {timed_layer("first & last", 1, 100, {{"oracle", 123}, {"wrong", 50}}),
+                     timed_layer("second", 2, 50, {{"oracle", 100}, {"wrong", 0}})};
+    report.layers.push_back(timed_layer("third", 1, 10, {}));
+    report.layers.back().failure = "output[0]: got 1, want 2";
+    return report;
+}
+
+TEST(Page, EveryRatioOfThePictureIsInTheTable) {
+    const std::string page = html_page(made_up_report());
+    for (const char *ratio : {"1.23", "0.50", "2.00"}) {
+        EXPECT_NE(page.find(std::string(">") + ratio + "</text>"), std::string::npos) << ratio;
+        EXPECT_NE(page.find(std::string(">") + ratio + "</td>"), std::string::npos) << ratio;
+    }
+    EXPECT_EQ(count(page, "class=\"value\""), 3);
+    EXPECT_EQ(count(page, "class=\"ours\""), 2); // the roofline has every layer that was timed
+    EXPECT_NE(page.find("got 1, want 2"), std::string::npos);
+}
+
+TEST(Page, RefersToNothingOutsideItselfAndRunsNoScripts) {
+    const std::string page = html_page(made_up_report());
+    for (const char *part :
+         {"<script", "http:", "https:", "src=", "url(", "@import", "<network>", "first & last"})
+        EXPECT_EQ(page.find(part), std::string::npos) << part;
+    for (const char *part :
+         {"a &lt;network&gt;", "first &amp; last", "no &lt;such&gt; layer", "prefers-color-scheme: dark"})
+        EXPECT_NE(page.find(part), std::string::npos) << part;
+    for (const char *tag : {"svg", "section", "table", "td", "th", "div", "text", "p"})
+        EXPECT_EQ(count(page, fmt::format("<{}>", tag)) + count(page, fmt::format("<{} ", tag)),
+                  count(page, fmt::format("</{}>", tag)))
+            << tag;
+}
+
+TEST(Page, WithoutPeersHasNoRatios) {
+    Report report = made_up_report();
+    report.peers.clear();
+    for (LayerResult &layer : report.layers)
+        layer.peers.clear();
+    const std::string page = html_page(report);
+    EXPECT_EQ(ratio_chart(report), "");
+    EXPECT_EQ(page.find("Time of each peer"), std::string::npos);
+    EXPECT_NE(page.find("Every layer"), std::string::npos);
+}
+
+TEST(Page, LongNamesKeepBothEnds) {
+    EXPECT_EQ(short_name("layer1.0.conv1", 30), "layer1.0.conv1");
+    const std::string name = short_name("conv_n1_ci64_i56x56_co64_bias_relu", 11);
+    EXPECT_EQ(name, "conv_\u2026_relu");
 }
 
 } // namespace

@@ -35,11 +35,12 @@ struct Outcome {
 
 class Cli : public ::testing::Test {
 protected:
-    /// Runs `convsmith ARGUMENTS` in the test's directory; the arguments go through the shell.
-    Outcome run(const std::string &arguments) const {
+    /// Runs `convsmith ARGUMENTS` in the test's directory; the arguments go through the shell, as do settings
+    /// of the environment.
+    Outcome run(const std::string &arguments, const std::string &environment = "") const {
         const std::string command =
-            fmt::format("cd '{}/work' && '{}/bin/convsmith' > ../out 2> ../err < /dev/null {}", dir_.string(),
-                        CONVSMITH_BINARY_DIR, arguments);
+            fmt::format("cd '{}/work' && {} '{}/bin/convsmith' > ../out 2> ../err < /dev/null {}",
+                        dir_.string(), environment, CONVSMITH_BINARY_DIR, arguments);
         const int status = std::system(command.c_str());
         return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(dir_.path() / "out"),
                 read(dir_.path() / "err")};
@@ -266,6 +267,31 @@ TEST_F(Cli, ExplainOnThisMachineGivesARoofline) {
     EXPECT_GT(result["layers"][0]["roofline"]["compute_ns"], 0);
     EXPECT_GT(result["layers"][0]["roofline"]["memory_ns"], 0);
     EXPECT_FALSE(result["layers"][1].contains("roofline")); // its sizes are open
+}
+
+TEST_F(Cli, BenchWritesWhatItFoundAsJsonAndAsAPage) {
+    const Outcome outcome =
+        run("bench conv_ci8_i8x8_co8_k1 maxpool_ci8_i8x8_k2_s2 --rounds 2 --against onednn,xnnpack "
+            "--json b.json --html b.html");
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    const json result = json::parse(read(work() / "b.json"));
+    EXPECT_EQ(result["layers"].size(), 2u);
+    EXPECT_GT(result["layers"][0]["ns"]["median"], 0);
+    EXPECT_TRUE(result["machine"]["peers"].contains("onednn"));
+    const std::string page = read(work() / "b.html");
+    EXPECT_EQ(page.rfind("<!DOCTYPE html>", 0), 0u);
+    for (const json &layer : result["layers"])
+        EXPECT_NE(page.find(layer["key"].get<std::string>()), std::string::npos) << layer["key"];
+}
+
+TEST_F(Cli, BenchWithoutOnnxRuntimeSaysHowToInstallIt) {
+    const Outcome outcome = run("bench conv_ci8_i8x8_co8_k1 --rounds 1 --against onnxruntime --json b.json",
+                                "XDG_CACHE_HOME='" + dir_.string() + "'");
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_NE(outcome.out.find("scripts/install_onnxruntime.sh"), std::string::npos) << outcome.out;
+    const json result = json::parse(read(work() / "b.json"));
+    EXPECT_EQ(result["machine"]["peers"]["onnxruntime"], "");
+    EXPECT_TRUE(result["layers"][0]["not_compared"].contains("onnxruntime"));
 }
 
 TEST_F(Cli, ListShowsEveryTable) {
