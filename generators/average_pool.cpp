@@ -40,10 +40,9 @@ Expr rounded_quotient(const Expr &sum, const Expr &count) {
 ConvPipeline average_pool_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
     ConvPipeline conv = begin_pipeline(desc, packing, input);
     const Halide::Type type = halide_type(conv.desc.acc_type);
-    define_padded(conv, input_zero(conv));
+    define_padded(conv, tap_domain(conv), input_zero(conv));
 
     const auto args = conv.output_args();
-    tap_domain(conv);
     conv.acc(args) = Halide::Internal::make_zero(type);
     conv.acc(args) += cast(type, conv.padded(window_args(conv, conv.co)));
 

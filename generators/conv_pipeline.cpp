@@ -6,6 +6,7 @@
 #include "generators/error.h"
 #include "generators/halide_compat.h"
 #include "generators/padding.h"
+#include "generators/variant.h"
 
 namespace convsmith {
 
@@ -203,6 +204,31 @@ void define_padded(ConvPipeline &conv, const Expr &ignored) {
     conv.padded(args) = value;
 }
 
+void define_padded(ConvPipeline &conv, RDom r, const Expr &ignored) {
+    const ConvDesc &d = conv.desc;
+    if (!leaves_out_padding(d))
+        return define_padded(conv, ignored);
+    const std::vector<Expr> window = window_args(conv, conv.co);
+    std::vector<Expr> source = {conv.ci};
+    for (int i = 0; i < d.rank; i++) {
+        const int a = axis_of(d, i);
+        const Expr extent = input_extent(conv, i);
+        Expr x = conv.axes[i];
+        if (is_axis_padded(d, a)) {
+            // Likely: loops are split into borders and an interior without the conditions.
+            r.where(Halide::likely(window[i + 1] >= d.pad_begin[a]));
+            r.where(Halide::likely(window[i + 1] < extent + d.pad_begin[a]));
+            x = clamp(x - d.pad_begin[a], 0, extent - 1); // bounds of what is read, where they are inferred
+        }
+        source.push_back(x);
+    }
+    source.emplace_back(conv.n);
+    std::vector<Var> args = {conv.ci};
+    args.insert(args.end(), conv.axes.begin(), conv.axes.end());
+    args.push_back(conv.n);
+    conv.padded(args) = read_input(conv, source);
+}
+
 std::vector<Expr> window_position(const ConvPipeline &conv) {
     if (!flattens_positions(conv.desc))
         return {conv.at.begin(), conv.at.end()};
@@ -249,9 +275,10 @@ Expr group_begin(const ConvPipeline &conv) {
 }
 
 std::vector<Expr> filter_args(const ConvPipeline &conv, const Expr &ci, const std::vector<Expr> &k) {
-    std::vector<Expr> args = {conv.co % conv.packing.co_block, ci};
+    const bool is_one_block = conv.packing.co_block >= conv.desc.co;
+    std::vector<Expr> args = {is_one_block ? conv.co : conv.co % conv.packing.co_block, ci};
     append(args, k);
-    args.push_back(conv.co / conv.packing.co_block);
+    args.push_back(is_one_block ? Expr(0) : conv.co / conv.packing.co_block);
     return args;
 }
 

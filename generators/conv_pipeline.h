@@ -81,6 +81,10 @@ Halide::Expr input_extent(const ConvPipeline &conv, int dim);
 /// taps that take no part.
 void define_padded(ConvPipeline &conv, const Halide::Expr &ignored);
 
+/// Defines `padded` for the reduction `r` over r_k: where leaves_out_padding (variant.h), taps beyond the
+/// input are left out of `r`, and `padded` is the input itself, shifted; else as above.
+void define_padded(ConvPipeline &conv, Halide::RDom r, const Halide::Expr &ignored);
+
 /// Window coordinates of the position args, innermost axis first.
 std::vector<Halide::Expr> window_position(const ConvPipeline &conv);
 

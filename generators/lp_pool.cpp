@@ -26,10 +26,9 @@ ConvPipeline lp_pool_pipeline(const ConvDesc &desc, const Packing &packing, cons
     ConvPipeline conv = begin_pipeline(desc, packing, input);
     const Halide::Type type = halide_type(conv.desc.acc_type);
     const int p = conv.desc.norm;
-    define_padded(conv, input_zero(conv));
+    define_padded(conv, tap_domain(conv), input_zero(conv));
 
     const auto args = conv.output_args();
-    tap_domain(conv);
     conv.acc(args) = Halide::Internal::make_zero(type);
     conv.acc(args) += integer_power(abs(cast(type, conv.padded(window_args(conv, conv.co)))), p);
     const Expr sum = conv.acc(args);

@@ -55,10 +55,9 @@ Expr lowest(const Halide::Type &type) {
 ConvPipeline max_pool_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
     ConvPipeline conv = begin_pipeline(desc, packing, input);
     const Halide::Type type = halide_type(conv.desc.acc_type);
-    define_padded(conv, lowest(halide_type(conv.desc.in_type)));
+    define_padded(conv, tap_domain(conv), lowest(halide_type(conv.desc.in_type)));
 
     const auto args = conv.output_args();
-    tap_domain(conv);
     const std::vector<Expr> window = window_args(conv, conv.co);
     const Expr value = cast(type, conv.padded(window));
     if (conv.desc.indices == Indices::None) {

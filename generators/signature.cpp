@@ -4,6 +4,7 @@
 
 #include "generators/composite.h"
 #include "generators/error.h"
+#include "generators/variant.h"
 
 #include <algorithm>
 
@@ -100,7 +101,8 @@ BufferDims operand_dims(const ConvDesc &d, Operand operand) {
 
 bool flattens_positions(const ConvDesc &desc) {
     const bool moves_in_space = desc.rearrange != Rearrange::None && desc.rearrange != Rearrange::Shuffle;
-    return !desc.is_fused && desc.op != Op::Deform && desc.op != Op::Deconv && !moves_in_space;
+    return !desc.is_fused && desc.op != Op::Deform && desc.op != Op::Deconv && !moves_in_space &&
+           !is_channelwise(desc);
 }
 
 std::vector<int> memory_order(Layout layout, int spatial_dims) {

@@ -81,7 +81,8 @@ struct BufferDims {
 BufferDims buffer_dims(const ConvDesc &desc, const Packing &packing, const TensorSpec &spec);
 
 /// Whether kernels see output positions as one dimension: tiles of positions then run on over row ends. False
-/// where coordinates count: deconv, deform, rearranging in space.
+/// where coordinates count: deconv, deform, rearranging in space, and where whole rows are tiles: ops that
+/// slide over each channel apart.
 bool flattens_positions(const ConvDesc &desc);
 
 } // namespace convsmith

@@ -24,4 +24,13 @@ bool is_depthwise(const ConvDesc &desc) {
     return desc.op == Op::Conv && desc.groups == desc.ci && desc.groups > 1;
 }
 
+bool is_channelwise(const ConvDesc &desc) {
+    return is_depthwise(desc) || desc.op == Op::MaxPool || desc.op == Op::AvgPool || desc.op == Op::LpPool;
+}
+
+bool leaves_out_padding(const ConvDesc &desc) {
+    const bool adds_zeros = desc.pad_mode == PadMode::Zeros && desc.op != Op::MaxPool;
+    return desc.indices == Indices::None && (adds_zeros || desc.pad_mode == PadMode::Ignore);
+}
+
 } // namespace convsmith

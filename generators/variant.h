@@ -27,4 +27,11 @@ bool is_pointwise(const ConvDesc &desc);
 /// A conv with one input channel per group.
 bool is_depthwise(const ConvDesc &desc);
 
+/// An op that slides over each channel apart: a depthwise conv or a pool.
+bool is_channelwise(const ConvDesc &desc);
+
+/// True if taps of a channelwise op beyond its input change no result, so that they are left out: a sum with
+/// padding of zeros, a pool that ignores them.
+bool leaves_out_padding(const ConvDesc &desc);
+
 } // namespace convsmith

@@ -1,0 +1,177 @@
+// Planning side of the AVX2 schedule of depthwise convolutions and pools (schedule.h): which problems it
+// takes, and its numbers from register and cache arithmetic.
+#include "generators/conv_shape.h"
+#include "generators/error.h"
+#include "generators/variant.h"
+#include "schedules/schedule.h"
+
+#include <algorithm>
+
+namespace convsmith::x86_avx2 {
+namespace {
+
+constexpr int kCacheLine = 64;
+constexpr int kAccumulators = 8; // FMA latency 4 x 2 per cycle
+
+std::string lanes_text(int lanes) {
+    return " the " + std::to_string(lanes) + " lanes of a vector";
+}
+
+/// Input channels that lie side by side in memory and in a vector, whose lanes are output channels.
+bool keeps_channels(const ConvDesc &desc) {
+    return !op_info(desc.op).has_filter || desc.groups == desc.co;
+}
+
+std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
+    const int lanes = vector_lanes(target, desc.acc_type);
+    const bool has_filter = op_info(desc.op).has_filter;
+    if (desc.is_open())
+        return "open extents: the register tile needs sizes at compile time";
+    if (desc.rearrange != Rearrange::None)
+        return "rearranged output: tiles are stored as they lie";
+    if (desc.indices != Indices::None)
+        return "indices of the maxima: the register tile holds values only";
+    if (desc.in_layout != Layout::ChannelsLast || desc.out_layout != Layout::ChannelsLast)
+        return "channels first: neighbouring channels lie far apart";
+    if (desc.in_type != desc.acc_type || desc.out_type != desc.acc_type ||
+        (has_filter && desc.weight_type != desc.acc_type))
+        return "mixed types: tuned for one type throughout";
+    if (is_integer(desc.acc_type))
+        return "integers: tuned for floating point";
+    if (!has_filter && !leaves_out_padding(desc))
+        return "a pool with padding that counts: tuned where it is left out";
+    if (desc.co < lanes)
+        return "co = " + std::to_string(desc.co) + ", fewer than" + lanes_text(lanes);
+    if (!keeps_channels(desc) && desc.co / desc.groups % lanes != 0)
+        return "co per group is " + std::to_string(desc.co / desc.groups) + ", not a multiple of" +
+               lanes_text(lanes);
+    return std::nullopt;
+}
+
+struct Tile {
+    int co_vectors, tile_x, tile_y;
+};
+
+/// The window's extent along the axes of a tile, innermost (x) and outermost (y).
+struct Window {
+    int out_x, out_y, stride_x, stride_y, span_x, span_y;
+    int64_t taps;
+};
+
+Window window_of(const ConvDesc &d) {
+    const Spatial out = out_extents(d);
+    const int x = d.rank - 1;
+    Window w{out[x], 1, d.stride[x], 1, effective_kernel(d.kernel[x], d.dilation[x]), 1, 0};
+    if (d.rank > 1) {
+        w.out_y = out[0], w.stride_y = d.stride[0];
+        w.span_y = effective_kernel(d.kernel[0], d.dilation[0]);
+    }
+    w.taps = spatial_product(d.kernel, d.rank);
+    return w;
+}
+
+int rounded_up(int value, int multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+/// Arithmetic and loads per output, the positions that overlapping tiles compute twice included. A load
+/// counts twice a multiply-add: most of them go beyond L1.
+double cost(const Window &w, const Tile &tile) {
+    const double waste = static_cast<double>(rounded_up(w.out_x, tile.tile_x)) *
+                         rounded_up(w.out_y, tile.tile_y) / (static_cast<double>(w.out_x) * w.out_y);
+    const double loads = static_cast<double>((tile.tile_x - 1) * w.stride_x + w.span_x) *
+                         ((tile.tile_y - 1) * w.stride_y + w.span_y) / (tile.tile_x * tile.tile_y);
+    return waste * (static_cast<double>(w.taps) + 2 * loads);
+}
+
+/// The cheapest tile of 7 or 8 accumulators. A tile spans a whole cache line of channels where its lines
+/// would be evicted before the other half is used: where channels are so many that positions share a few sets
+/// of L1, and where strides make it read many lines. The weights of a row must fit beside the accumulators.
+Tile choose_tile(const ConvDesc &d, int lanes) {
+    const Window w = window_of(d);
+    const int channels = keeps_channels(d) ? d.co : d.co / d.groups;
+    if (w.out_x * w.out_y == 1) { // one position: accumulators of several vectors
+        int vectors = kAccumulators;
+        while (vectors > 1 && channels % (vectors * lanes) != 0)
+            vectors /= 2;
+        return {vectors, 1, 1};
+    }
+    const int64_t position_bytes = int64_t{d.ci} * static_cast<int64_t>(dtype_bytes(d.in_type));
+    const bool shares_sets = position_bytes % (16 * kCacheLine) == 0;
+    const bool fits_weights = d.kernel[d.rank - 1] <= 3 && channels % (2 * lanes) == 0;
+    std::vector<Tile> tiles = {{1, 4, 2}, {1, 8, 1}, {1, 7, 1}};
+    if ((shares_sets || w.stride_x > 1) && fits_weights)
+        tiles = {{2, 2, 2}, {2, 4, 1}};
+    if (d.rank != 2)
+        tiles = {tiles.size() == 3 ? Tile{1, 8, 1} : Tile{2, 4, 1}};
+    for (Tile &tile : tiles) {
+        tile.tile_x = std::min(tile.tile_x, w.out_x);
+        tile.tile_y = std::min(tile.tile_y, w.out_y);
+    }
+    return *std::min_element(tiles.begin(), tiles.end(),
+                             [&](const Tile &a, const Tile &b) { return cost(w, a) < cost(w, b); });
+}
+
+/// Rows of a task: about 512 KiB of input and output, some 20 us, several times what handing it out costs;
+/// equally high tasks of whole tiles. A strip of padded rows stays in L2.
+int choose_rows(const ConvDesc &d, const Target &target, int tile) {
+    constexpr int64_t kTaskBytes = 512 * 1024;
+    const int out = out_extents(d)[0];
+    const int64_t in_bytes =
+        spatial_product(d.in, d.rank) * d.ci * static_cast<int64_t>(dtype_bytes(d.in_type));
+    const int64_t out_bytes =
+        spatial_product(out_extents(d), d.rank) * d.co * static_cast<int64_t>(dtype_bytes(d.out_type));
+    int64_t blocks = std::max<int64_t>(1, (in_bytes + out_bytes) / kTaskBytes);
+    if (!leaves_out_padding(d))
+        blocks = std::max<int64_t>(blocks, 2 * in_bytes / target.l2_bytes);
+    blocks = std::min<int64_t>(blocks, out);
+    const int rows = rounded_up(static_cast<int>((out + blocks - 1) / blocks), tile);
+    return std::clamp(rows, 1, out);
+}
+
+Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
+    const int lanes = vector_lanes(target, desc.acc_type);
+    const ConvDesc merged = merge_trivial_axes(desc);
+    const Tile tile = choose_tile(merged, lanes);
+    Params full = params;
+    const auto derive = [&](const char *name, int value) {
+        if (int &number = full[name]; number == 0)
+            number = value;
+        return full[name];
+    };
+    const int co_vectors = derive("co_vectors", tile.co_vectors);
+    const Window w = window_of(merged);
+    const int tile_x = full["tile_x"] = std::min(derive("tile_x", tile.tile_x), w.out_x);
+    const int tile_y = full["tile_y"] = std::min(derive("tile_y", tile.tile_y), w.out_y);
+    const int block = co_vectors * lanes;
+    if (block > desc.co || (!keeps_channels(desc) && desc.co / desc.groups % block != 0))
+        throw Error(ErrorCode::BadArgument,
+                    "x86_avx2 channelwise: co_vectors is " + std::to_string(co_vectors) +
+                        ", want blocks of " + std::to_string(block) + " channels within a group of " +
+                        std::to_string(keeps_channels(desc) ? desc.co : desc.co / desc.groups));
+    const int registers = co_vectors * tile_x * tile_y + 3;
+    if (registers > target.vector_registers)
+        throw Error(ErrorCode::BadArgument, "x86_avx2 channelwise: co_vectors x tile_x x tile_y needs " +
+                                                std::to_string(registers) + " registers, the target has " +
+                                                std::to_string(target.vector_registers));
+    const int across = merged.rank == 1 ? tile_x : tile_y;
+    const int rows = derive("rows", choose_rows(merged, target, across));
+    full["rows"] = std::clamp(rows, across, out_extents(merged)[0]);
+    if (co_block != 0)
+        full["co_block"] = co_block;
+    derive("co_block", desc.co % block == 0 ? block : desc.co);
+    return full;
+}
+
+} // namespace
+
+SchedulePlanning channelwise_planning() {
+    return {{
+#include "schedules/x86_avx2/channelwise_params.inc"
+            },
+            reject,
+            complete,
+            packing_by_co_block};
+}
+
+} // namespace convsmith::x86_avx2
