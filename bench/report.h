@@ -1,5 +1,5 @@
-// What a benchmark found, as JSON (the format of `convsmith bench --json`, documented in the README) and as a
-// table.
+// What a benchmark found, as JSON (the format of `convsmith bench --json`, docs/bench.md) and as a table.
+// Before it: compare.h; after it: the program, and page.h.
 #pragma once
 
 #include "bench/compare.h"

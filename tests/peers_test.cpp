@@ -105,6 +105,20 @@ INSTANTIATE_TEST_SUITE_P(
                                 "sigmoid_next_conv_co24_k1"}),
     [](const auto &info) { return info.param.peer + "_" + info.param.key; });
 
+TEST(Peers, OnnxruntimeIsNotTimedWhileItReorders) {
+    const Peer &peer = find_peer("onnxruntime");
+    if (peer.version.empty())
+        GTEST_SKIP() << reason_of(peer);
+    const ConvDesc desc = ConvDesc::parse("conv_ci16_i9x7_co32_k3_p1_bias_residual_relu");
+    const Problem problem = make_problem(desc, Fill::Uniform, 7);
+    const PeerResult result = peer.prepare(desc, problem.view(), 1);
+    ASSERT_TRUE(std::holds_alternative<PreparedPeer>(result)) << std::get<NotPrepared>(result).reason;
+    const auto &prepared = std::get<PreparedPeer>(result);
+    EXPECT_EQ(prepared.implementation.find("Reorder"), std::string::npos) << prepared.implementation;
+    EXPECT_EQ(prepared.implementation.find("MaxPool"), std::string::npos) << prepared.implementation;
+    EXPECT_GT(prepared.block(10), 0);
+}
+
 TEST(Peers, WhatAPeerCannotComputeHasAReason) {
     const PeerCase cases[] = {{"onednn", "conv_ci2_i5x5_co2_k3_p1_reflect"},
                               {"onednn", "conv_ci2_i5x5_co2_k3_f64"},
