@@ -8,6 +8,7 @@
 #include <cmath>
 #include <numeric>
 #include <random>
+#include <thread>
 
 namespace convsmith::bench {
 
@@ -41,8 +42,12 @@ int64_t calls_per_block(const Contestant &contestant, double block_ns, const Clo
     }
 }
 
-/// Untimed calls: brings the contestant's data back into the caches and gives the threads of the previous one
-/// time to go to sleep.
+void idle(double idle_ns) {
+    if (idle_ns > 0)
+        std::this_thread::sleep_for(std::chrono::duration<double, std::nano>(idle_ns));
+}
+
+/// Untimed calls: bring the contestant's data back into the caches, and cores and threads out of their sleep.
 void settle(const Contestant &contestant, double settle_ns, const Clock &now) {
     const double start = now();
     do
@@ -91,8 +96,10 @@ std::vector<Measured> measure(const std::vector<Contestant> &contestants, const 
     const Clock now = options.now_ns ? options.now_ns : Clock(steady_now_ns);
 
     std::vector<int64_t> calls;
-    for (const Contestant &contestant : contestants)
+    for (const Contestant &contestant : contestants) {
+        idle(options.idle_ns);
         calls.push_back(calls_per_block(contestant, options.block_ns, now));
+    }
 
     std::mt19937_64 random(options.seed);
     std::vector<size_t> order(contestants.size());
@@ -101,6 +108,7 @@ std::vector<Measured> measure(const std::vector<Contestant> &contestants, const 
     for (int round = 0; round < options.rounds; round++) {
         std::shuffle(order.begin(), order.end(), random);
         for (size_t i : order) {
+            idle(options.idle_ns);
             settle(contestants[i], options.settle_ns, now);
             times[i].push_back(time_calls(contestants[i], calls[i], now) / static_cast<double>(calls[i]));
         }

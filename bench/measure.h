@@ -30,9 +30,12 @@ struct Contestant {
 struct MeasureOptions {
     int rounds = 15;
     double block_ns = 4e6; ///< a block repeats the call until it takes at least this long
-    double settle_ns =
-        0;             ///< untimed calls before each block take at least this long, and at least one is made
-    uint64_t seed = 1; ///< of the order of the contestants within each round
+    /// Nothing runs for this long before a contestant does: threads that the last one left spinning for more
+    /// work go to sleep, instead of taking a core from the next.
+    double idle_ns = 0;
+    /// Untimed calls before each block take at least this long, and at least one is made.
+    double settle_ns = 0;
+    uint64_t seed = 1;              ///< of the order of the contestants within each round
     std::function<double()> now_ns; ///< clock; empty: the steady clock
 };
 

@@ -9,6 +9,7 @@
 #include "generators/conv_shape.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -97,6 +98,18 @@ TEST(Measure, SettlingCallsAreNotTimed) {
               }}},
             options);
     EXPECT_EQ(calls, 2 + 3 * (5 + 1)); // warm-up and block length, then settle and block in each round
+}
+
+TEST(Measure, IdleTimeIsNotTimed) {
+    FakeClock clock;
+    MeasureOptions options = clock.options(2);
+    options.idle_ns = 1e6;
+    const auto start = std::chrono::steady_clock::now();
+    const auto results =
+        measure({{"one", [&] { clock.ns += 100; }}, {"two", [&] { clock.ns += 100; }}}, options);
+    EXPECT_GE(std::chrono::steady_clock::now() - start,
+              std::chrono::milliseconds(6)); // each once, and in 2 rounds
+    EXPECT_DOUBLE_EQ(results[1].ns.median, 100);
 }
 
 TEST(Measure, BlocksOfAnotherProcessAreTimedThere) {
