@@ -9,6 +9,7 @@
 #include "generators/pack_filter.h"
 #include "schedules/generic/composite.h"
 #include "schedules/generic/window.h"
+#include "schedules/x86_avx2/chain.h"
 #include "schedules/x86_avx2/channelwise.h"
 #include "schedules/x86_avx2/direct.h"
 

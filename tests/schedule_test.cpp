@@ -171,6 +171,17 @@ TEST(Planner, FallsBackVisiblyOnOtherTargets) {
     EXPECT_EQ(reason_of(choice, "direct/x86_avx2"), "tuned for target x86_avx2, not arm_neon");
 }
 
+TEST(Planner, GivesTheRowsBetweenAPairHalfOfL2) {
+    const Target target = parse_target("x86_avx2");
+    const PlanChoice pair =
+        make_plan(ConvDesc::parse("conv_ci64_i224x224_co64_k3_p1_g64_relu6_then_conv_co64_k1_bias"), target);
+    EXPECT_EQ(pair.plan.text(), "chain/x86_avx2/co_vectors=2,rows=4") << "56 KiB a row";
+    const PlanChoice grouped =
+        make_plan(ConvDesc::parse("conv_ci64_i28x28_co64_k3_p1_g4_then_conv_co64_k1"), target);
+    EXPECT_EQ(grouped.plan.schedule, "generic");
+    EXPECT_EQ(reason_of(grouped, "chain/x86_avx2"), "grouped convolution");
+}
+
 TEST(Planner, SaysWhyAProblemIsNotTuned) {
     const Target target = parse_target("x86_avx2");
     const PlanChoice grouped = make_plan(ConvDesc::parse("conv_ci32_i56x56_co16_k3x3_p1_g4"), target);

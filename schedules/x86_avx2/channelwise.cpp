@@ -22,16 +22,28 @@ constexpr int64_t kMostUnrolledTaps = 25;
 /// Taps of a row up to which a row is.
 constexpr int kMostUnrolledRow = 31;
 
-/// The accumulators of one tile, all of them in registers while the window is summed. Weights and inputs are
-/// loaded once for a row of taps.
-void schedule_tile(ConvPipeline &conv, const Plan &plan) {
+/// The padded input rows of one task, channels innermost.
+void schedule_strip(ConvPipeline &conv, const Plan &plan, const Var &task) {
     const ConvDesc &d = conv.desc;
     const int lanes = vector_lanes(plan.target, d.acc_type);
+    conv.padded.compute_at(conv.output, task)
+        .store_in(MemoryType::Heap)
+        .bound_extent(conv.axes.back(), (plan.params.at("rows") - 1) * d.stride[0] +
+                                            effective_kernel(d.kernel[0], d.dilation[0]));
+    if (d.ci >= lanes)
+        conv.padded.vectorize(conv.ci, lanes, TailStrategy::GuardWithIf);
+}
+
+} // namespace
+
+// Weights and inputs are loaded once for a row of taps.
+void schedule_channelwise_tile(ConvPipeline &conv, const ChannelTile &tile, int lanes) {
+    const ConvDesc &d = conv.desc;
     Func &acc = conv.acc;
     Var co_u("co_u"), co_v("co_v");
     acc.store_in(MemoryType::Register)
-        .bound_extent(conv.co, plan.params.at("co_vectors") * lanes)
-        .bound_extent(conv.at[0], plan.params.at("tile_x"))
+        .bound_extent(conv.co, tile.co_vectors * lanes)
+        .bound_extent(conv.at[0], tile.tile_x)
         .split(conv.co, co_u, co_v, lanes, TailStrategy::RoundUp)
         .vectorize(co_v)
         .unroll(co_u);
@@ -51,20 +63,6 @@ void schedule_tile(ConvPipeline &conv, const Plan &plan) {
             sum.unroll(conv.r_k[i]);
     }
 }
-
-/// The padded input rows of one task, channels innermost.
-void schedule_strip(ConvPipeline &conv, const Plan &plan, const Var &task) {
-    const ConvDesc &d = conv.desc;
-    const int lanes = vector_lanes(plan.target, d.acc_type);
-    conv.padded.compute_at(conv.output, task)
-        .store_in(MemoryType::Heap)
-        .bound_extent(conv.axes.back(), (plan.params.at("rows") - 1) * d.stride[0] +
-                                            effective_kernel(d.kernel[0], d.dilation[0]));
-    if (d.ci >= lanes)
-        conv.padded.vectorize(conv.ci, lanes, TailStrategy::GuardWithIf);
-}
-
-} // namespace
 
 void schedule_channelwise(ConvPipeline &conv, const Plan &plan) {
     const int lanes = vector_lanes(plan.target, conv.desc.acc_type);
@@ -90,7 +88,8 @@ void schedule_channelwise(ConvPipeline &conv, const Plan &plan) {
     }
     conv.output.reorder(order).vectorize(co_v).unroll(co_u).unroll(x_i).parallel(task).parallel(conv.n);
     conv.acc.compute_at(conv.output, co_o);
-    schedule_tile(conv, plan);
+    schedule_channelwise_tile(
+        conv, {plan.params.at("co_vectors"), plan.params.at("tile_x"), plan.params.at("tile_y")}, lanes);
     if (conv.is_padded() && !leaves_out_padding(conv.desc))
         schedule_strip(conv, plan, task);
 }

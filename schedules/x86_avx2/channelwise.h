@@ -3,10 +3,14 @@
 
 #include "generators/conv_pipeline.h"
 #include "schedules/plan.h"
+#include "schedules/x86_avx2/tiles.h"
 
 namespace convsmith::x86_avx2 {
 
 /// Schedules `conv` with complete parameters.
 void schedule_channelwise(ConvPipeline &conv, const Plan &plan);
+
+/// Keeps `conv.acc`, already placed, in registers for one tile; what consumes it is split alike.
+void schedule_channelwise_tile(ConvPipeline &conv, const ChannelTile &tile, int lanes);
 
 } // namespace convsmith::x86_avx2

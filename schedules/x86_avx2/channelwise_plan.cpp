@@ -4,6 +4,7 @@
 #include "generators/error.h"
 #include "generators/variant.h"
 #include "schedules/schedule.h"
+#include "schedules/x86_avx2/tiles.h"
 
 #include <algorithm>
 
@@ -48,10 +49,6 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     return std::nullopt;
 }
 
-struct Tile {
-    int co_vectors, tile_x, tile_y;
-};
-
 /// The window's extent along the axes of a tile, innermost (x) and outermost (y).
 struct Window {
     int out_x, out_y, stride_x, stride_y, span_x, span_y;
@@ -76,40 +73,12 @@ int rounded_up(int value, int multiple) {
 
 /// Arithmetic and loads per output, the positions that overlapping tiles compute twice included. A load
 /// counts twice a multiply-add: most of them go beyond L1.
-double cost(const Window &w, const Tile &tile) {
+double cost(const Window &w, const ChannelTile &tile) {
     const double waste = static_cast<double>(rounded_up(w.out_x, tile.tile_x)) *
                          rounded_up(w.out_y, tile.tile_y) / (static_cast<double>(w.out_x) * w.out_y);
     const double loads = static_cast<double>((tile.tile_x - 1) * w.stride_x + w.span_x) *
                          ((tile.tile_y - 1) * w.stride_y + w.span_y) / (tile.tile_x * tile.tile_y);
     return waste * (static_cast<double>(w.taps) + 2 * loads);
-}
-
-/// The cheapest tile of 7 or 8 accumulators. A tile spans a whole cache line of channels where its lines
-/// would be evicted before the other half is used: where channels are so many that positions share a few sets
-/// of L1, and where strides make it read many lines. The weights of a row must fit beside the accumulators.
-Tile choose_tile(const ConvDesc &d, int lanes) {
-    const Window w = window_of(d);
-    const int channels = keeps_channels(d) ? d.co : d.co / d.groups;
-    if (w.out_x * w.out_y == 1) { // one position: accumulators of several vectors
-        int vectors = kAccumulators;
-        while (vectors > 1 && channels % (vectors * lanes) != 0)
-            vectors /= 2;
-        return {vectors, 1, 1};
-    }
-    const int64_t position_bytes = int64_t{d.ci} * static_cast<int64_t>(dtype_bytes(d.in_type));
-    const bool shares_sets = position_bytes % (16 * kCacheLine) == 0;
-    const bool fits_weights = d.kernel[d.rank - 1] <= 3 && channels % (2 * lanes) == 0;
-    std::vector<Tile> tiles = {{1, 4, 2}, {1, 8, 1}, {1, 7, 1}};
-    if ((shares_sets || w.stride_x > 1) && fits_weights)
-        tiles = {{2, 2, 2}, {2, 4, 1}};
-    if (d.rank != 2)
-        tiles = {tiles.size() == 3 ? Tile{1, 8, 1} : Tile{2, 4, 1}};
-    for (Tile &tile : tiles) {
-        tile.tile_x = std::min(tile.tile_x, w.out_x);
-        tile.tile_y = std::min(tile.tile_y, w.out_y);
-    }
-    return *std::min_element(tiles.begin(), tiles.end(),
-                             [&](const Tile &a, const Tile &b) { return cost(w, a) < cost(w, b); });
 }
 
 /// Rows of a task: about 512 KiB of input and output, some 20 us, several times what handing it out costs;
@@ -132,7 +101,7 @@ int choose_rows(const ConvDesc &d, const Target &target, int tile) {
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
     const int lanes = vector_lanes(target, desc.acc_type);
     const ConvDesc merged = merge_trivial_axes(desc);
-    const Tile tile = choose_tile(merged, lanes);
+    const ChannelTile tile = choose_channel_tile(merged, lanes);
     Params full = params;
     const auto derive = [&](const char *name, int value) {
         if (int &number = full[name]; number == 0)
@@ -164,6 +133,35 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
 }
 
 } // namespace
+
+// The cheapest tile of 7 or 8 accumulators. A tile spans a whole cache line of channels where its lines
+// would be evicted before the other half is used: where channels are so many that positions share a few sets
+// of L1, and where strides make it read many lines. The weights of a row must fit beside the accumulators.
+ChannelTile choose_channel_tile(const ConvDesc &d, int lanes) {
+    const Window w = window_of(d);
+    const int channels = keeps_channels(d) ? d.co : d.co / d.groups;
+    if (w.out_x * w.out_y == 1) { // one position: accumulators of several vectors
+        int vectors = kAccumulators;
+        while (vectors > 1 && channels % (vectors * lanes) != 0)
+            vectors /= 2;
+        return {vectors, 1, 1};
+    }
+    const int64_t position_bytes = int64_t{d.ci} * static_cast<int64_t>(dtype_bytes(d.in_type));
+    const bool shares_sets = position_bytes % (16 * kCacheLine) == 0;
+    const bool fits_weights = d.kernel[d.rank - 1] <= 3 && channels % (2 * lanes) == 0;
+    std::vector<ChannelTile> tiles = {{1, 4, 2}, {1, 8, 1}, {1, 7, 1}};
+    if ((shares_sets || w.stride_x > 1) && fits_weights)
+        tiles = {{2, 2, 2}, {2, 4, 1}};
+    if (d.rank != 2)
+        tiles = {tiles.size() == 3 ? ChannelTile{1, 8, 1} : ChannelTile{2, 4, 1}};
+    for (ChannelTile &tile : tiles) {
+        tile.tile_x = std::min(tile.tile_x, w.out_x);
+        tile.tile_y = std::min(tile.tile_y, w.out_y);
+    }
+    return *std::min_element(tiles.begin(), tiles.end(), [&](const ChannelTile &a, const ChannelTile &b) {
+        return cost(w, a) < cost(w, b);
+    });
+}
 
 SchedulePlanning channelwise_planning() {
     return {{

@@ -38,8 +38,27 @@ Blocking blocking_of(const ConvPipeline &conv, const Plan &plan) {
     return b;
 }
 
-/// The sum of one register tile, all of it in registers while the reduction runs.
-void schedule_tile(ConvPipeline &conv, Func &sum, const Blocking &b, const std::vector<RVar> &reduction) {
+/// The padded input rows of one block, channels innermost whatever the caller's layout.
+void schedule_strip(ConvPipeline &conv, const Plan &plan, const Blocking &b, Var block) {
+    const ConvDesc &d = conv.desc;
+    const int rows = plan.params.at("rows");
+    Func &strip = conv.padded;
+    strip.compute_at(conv.output, block)
+        .store_in(MemoryType::Heap)
+        .bound_extent(conv.axes.back(),
+                      (rows - 1) * d.stride[0] + effective_kernel(d.kernel[0], d.dilation[0]));
+    if (d.in_layout == Layout::ChannelsLast && d.ci >= b.lanes)
+        strip.vectorize(conv.ci, b.lanes, TailStrategy::GuardWithIf);
+}
+
+} // namespace
+
+void schedule_dense_tile(ConvPipeline &conv, const DenseTile &b) {
+    Func &sum = conv.acc;
+    std::vector<RVar> reduction;
+    if (conv.r_ci)
+        reduction.push_back(*conv.r_ci);
+    reduction.insert(reduction.end(), conv.r_k.begin(), conv.r_k.end());
     Var co_u("co_u"), co_v("co_v");
     sum.store_in(MemoryType::Register)
         .bound_extent(conv.co, b.co_block)
@@ -66,21 +85,6 @@ void schedule_tile(ConvPipeline &conv, Func &sum, const Blocking &b, const std::
     weights.compute_at(sum, r_u).vectorize(weights.args()[0], b.lanes).unroll(weights.args()[0]);
 }
 
-/// The padded input rows of one block, channels innermost whatever the caller's layout.
-void schedule_strip(ConvPipeline &conv, const Plan &plan, const Blocking &b, Var block) {
-    const ConvDesc &d = conv.desc;
-    const int rows = plan.params.at("rows");
-    Func &strip = conv.padded;
-    strip.compute_at(conv.output, block)
-        .store_in(MemoryType::Heap)
-        .bound_extent(conv.axes.back(),
-                      (rows - 1) * d.stride[0] + effective_kernel(d.kernel[0], d.dilation[0]));
-    if (d.in_layout == Layout::ChannelsLast && d.ci >= b.lanes)
-        strip.vectorize(conv.ci, b.lanes, TailStrategy::GuardWithIf);
-}
-
-} // namespace
-
 void schedule_direct(ConvPipeline &conv, const Plan &plan) {
     const Blocking b = blocking_of(conv, plan);
     Var co_o("co_o"), co_i("co_i"), co_u("co_u"), co_v("co_v");
@@ -100,12 +104,8 @@ void schedule_direct(ConvPipeline &conv, const Plan &plan) {
     else
         conv.output.parallel(co_o);
 
-    std::vector<RVar> reduction;
-    if (conv.r_ci)
-        reduction.push_back(*conv.r_ci);
-    reduction.insert(reduction.end(), conv.r_k.begin(), conv.r_k.end());
     conv.acc.compute_at(conv.output, p_t);
-    schedule_tile(conv, conv.acc, b, reduction);
+    schedule_dense_tile(conv, {b.lanes, b.co_block, b.tile_p, b.unroll_ci});
     if (conv.is_padded() || conv.desc.in_layout == Layout::ChannelsFirst)
         schedule_strip(conv, plan, b, p_b);
 }

@@ -9,4 +9,15 @@ namespace convsmith::x86_avx2 {
 /// Schedules `conv` with complete parameters.
 void schedule_direct(ConvPipeline &conv, const Plan &plan);
 
+/// Register tile of an op that sums over channels.
+struct DenseTile {
+    int lanes;     ///< elements of a ymm
+    int co_block;  ///< output channels: whole vectors, a block of packed weights
+    int tile_p;    ///< output positions of the innermost axis
+    int unroll_ci; ///< input channels per iteration of the reduction's inner loop
+};
+
+/// Keeps `conv.acc`, already placed, in registers for one tile; what consumes it is split alike.
+void schedule_dense_tile(ConvPipeline &conv, const DenseTile &tile);
+
 } // namespace convsmith::x86_avx2

@@ -4,6 +4,7 @@
 #include "generators/error.h"
 #include "schedules/schedule.h"
 #include "schedules/vector_loads.h"
+#include "schedules/x86_avx2/tiles.h"
 
 #include <algorithm>
 
@@ -50,25 +51,6 @@ Tile choose_tile(const ConvDesc &desc, int lanes) {
     return co > lanes ? kTiles[0] : kTiles[2];
 }
 
-/// The tile of output positions that fits the registers and costs least over a block: positions computed,
-/// those of the last tile that are computed twice included, times 5 % for every position less than the
-/// largest tile (fewer accumulators hide less of the FMA latency).
-int choose_tile_p(int co_vectors, int64_t block_p) {
-    constexpr int kLargest[] = {0, 8, 6, 4, 3};
-    constexpr int kAccumulators = 8; // FMA latency 4 x 2 per cycle: with fewer the units wait
-    const int largest = kLargest[co_vectors];
-    const auto cost = [&](int tile) {
-        const int64_t computed = (block_p + tile - 1) / tile * tile;
-        return static_cast<double>(computed) * (1 + 0.05 * (largest - tile));
-    };
-    int best = largest;
-    for (int tile = largest - 1; tile * co_vectors > kAccumulators; tile--) {
-        if (cost(tile) < cost(best))
-            best = tile;
-    }
-    return best;
-}
-
 /// Rows of a block of the merged problem such that blocks are equally high and a block's input takes about
 /// L2, or twice L2 where every element serves several taps: it is read once per block of co_block channels,
 /// slowly enough for L3, while lower blocks copy more halo rows and stream the weights more often.
@@ -83,17 +65,6 @@ int choose_rows(const ConvDesc &d, const Target &target) {
     const int64_t rows = std::clamp<int64_t>((strip_rows - span) / d.stride[0] + 1, 1, out[0]);
     const int64_t blocks = (out[0] + rows - 1) / rows;
     return static_cast<int>((out[0] + blocks - 1) / blocks);
-}
-
-/// All of a few channels; else the largest small power of two that divides them.
-int choose_unroll_ci(int ci) {
-    constexpr int kMost = 4;
-    if (ci <= kMost)
-        return ci;
-    int unroll = kMost;
-    while (ci % unroll != 0)
-        unroll /= 2;
-    return unroll;
 }
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
@@ -135,6 +106,36 @@ Packing packing(const ConvDesc &desc, const Target &target, const Params &params
 }
 
 } // namespace
+
+// The tile of output positions that fits the registers and costs least over a block: positions computed,
+// those of the last tile that are computed twice included, times 5 % for every position less than the
+// largest tile (fewer accumulators hide less of the FMA latency).
+int choose_tile_p(int co_vectors, int64_t block_p) {
+    constexpr int kLargest[] = {0, 8, 6, 4, 3};
+    constexpr int kAccumulators = 8; // FMA latency 4 x 2 per cycle: with fewer the units wait
+    const int largest = kLargest[co_vectors];
+    const auto cost = [&](int tile) {
+        const int64_t computed = (block_p + tile - 1) / tile * tile;
+        return static_cast<double>(computed) * (1 + 0.05 * (largest - tile));
+    };
+    int best = largest;
+    for (int tile = largest - 1; tile * co_vectors > kAccumulators; tile--) {
+        if (cost(tile) < cost(best))
+            best = tile;
+    }
+    return best;
+}
+
+// All of a few channels; else the largest small power of two that divides them.
+int choose_unroll_ci(int ci) {
+    constexpr int kMost = 4;
+    if (ci <= kMost)
+        return ci;
+    int unroll = kMost;
+    while (ci % unroll != 0)
+        unroll /= 2;
+    return unroll;
+}
 
 SchedulePlanning direct_planning() {
     return {{

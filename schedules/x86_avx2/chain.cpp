@@ -1,0 +1,107 @@
+// Chains of convolutions and pools on AVX2: tasks are blocks of output rows; the rows that every op in
+// between gives for a task lie in L2. Each op has the register tile that it has alone (direct.cpp,
+// channelwise.cpp).
+#include "schedules/x86_avx2/chain.h"
+
+#include "generators/conv_shape.h"
+#include "generators/variant.h"
+#include "schedules/x86_avx2/channelwise.h"
+#include "schedules/x86_avx2/direct.h"
+#include "schedules/x86_avx2/tiles.h"
+
+namespace convsmith::x86_avx2 {
+
+using Halide::Func;
+using Halide::LoopLevel;
+using Halide::MemoryType;
+using Halide::RVar;
+using Halide::TailStrategy;
+using Halide::Var;
+using Halide::VarOrRVar;
+
+namespace {
+
+/// How an op's result is cut into tiles.
+struct OpTile {
+    int lanes, co_vectors, tile_x, tile_y;
+    bool is_channelwise;
+};
+
+OpTile tile_of(const ConvPipeline &part, const Plan &plan, bool has_whole_tiles) {
+    const int lanes = vector_lanes(plan.target, part.desc.acc_type);
+    if (is_channelwise(part.desc)) {
+        const ChannelTile tile = choose_channel_tile(part.desc, lanes);
+        // Blocks of rows that are cut off at the borders may be lower than a tile.
+        return {lanes, tile.co_vectors, tile.tile_x, has_whole_tiles ? tile.tile_y : 1, true};
+    }
+    const int width = out_extents(part.desc)[1], co_vectors = plan.params.at("co_vectors");
+    const int tile = std::min(choose_tile_p(co_vectors, width), width);
+    return {lanes, co_vectors, tile, 1, false};
+}
+
+/// Splits the op's result into tiles, its rows being `rows`; returns the loop around a tile.
+Var schedule_tiles(ConvPipeline &part, const Var &rows, const OpTile &tile, std::vector<VarOrRVar> &order) {
+    Var co_o("co_o"), co_i("co_i"), co_u("co_u"), co_v("co_v"), x_o("x_o"), x_i("x_i"), y_o("y_o"),
+        y_i("y_i");
+    const TailStrategy tail = tile.is_channelwise ? TailStrategy::ShiftInwards : TailStrategy::GuardWithIf;
+    part.output.split(part.co, co_o, co_i, tile.co_vectors * tile.lanes, tail)
+        .split(co_i, co_u, co_v, tile.lanes, TailStrategy::GuardWithIf)
+        .split(part.at[0], x_o, x_i, tile.tile_x, TailStrategy::ShiftInwards);
+    order = {co_v, co_u, x_i};
+    if (!tile.is_channelwise)
+        order.insert(order.end(), {x_o, rows, co_o}); // a panel of weights stays in L1 for the block
+    else if (tile.tile_y > 1)
+        order.insert(order.end(), {y_i, co_o, x_o, y_o});
+    else
+        order.insert(order.end(), {co_o, x_o, rows});
+    if (tile.tile_y > 1)
+        part.output.split(rows, y_o, y_i, tile.tile_y, TailStrategy::ShiftInwards).unroll(y_i);
+    part.output.vectorize(co_v).unroll(co_u).unroll(x_i);
+    return tile.is_channelwise ? co_o : x_o;
+}
+
+/// The accumulators of a tile, and the padded rows of a dense op.
+void schedule_sum(ConvPipeline &part, const OpTile &tile, const LoopLevel &around, const LoopLevel &task) {
+    part.acc.compute_at(around);
+    if (tile.is_channelwise)
+        return schedule_channelwise_tile(part, {tile.co_vectors, tile.tile_x, tile.tile_y}, tile.lanes);
+    schedule_dense_tile(
+        part, {tile.lanes, tile.co_vectors * tile.lanes, tile.tile_x, choose_unroll_ci(part.desc.ci)});
+    if (!part.is_padded())
+        return;
+    part.padded.compute_at(task).store_in(MemoryType::Heap);
+    if (part.desc.ci % tile.lanes == 0)
+        part.padded.vectorize(part.ci, tile.lanes, TailStrategy::RoundUp);
+}
+
+} // namespace
+
+void schedule_chain(ConvPipeline &conv, const Plan &plan) {
+    Var task("task"), within("within");
+    std::vector<VarOrRVar> order;
+    ConvPipeline &last = conv.parts.back();
+    OpTile tile = tile_of(last, plan, true);
+    conv.output.split(last.at.back(), task, within, plan.params.at("rows"), TailStrategy::ShiftInwards);
+    const Var around = schedule_tiles(last, within, tile, order);
+    order.insert(order.end(), {task, last.n});
+    conv.output.reorder(order).parallel(task).parallel(last.n);
+    const LoopLevel at_task(conv.output, task);
+    schedule_sum(last, tile, LoopLevel(conv.output, around), at_task);
+
+    for (size_t i = 0; i + 1 < conv.parts.size(); i++) {
+        ConvPipeline &part = conv.parts[i];
+        const bool feeds_pointwise =
+            i + 2 == conv.parts.size() && is_pointwise(last.desc) && last.desc.stride[0] == 1;
+        tile = tile_of(part, plan, feeds_pointwise);
+        part.output.compute_at(at_task)
+            .store_in(MemoryType::Heap)
+            .bound(part.co, 0, part.desc.co)
+            .bound(part.at[0], 0, out_extents(part.desc)[1]);
+        const Var tile_loop = schedule_tiles(part, part.at.back(), tile, order);
+        order.emplace_back(part.n);
+        part.output.reorder(order);
+        schedule_sum(part, tile, LoopLevel(part.output, tile_loop), at_task);
+    }
+}
+
+} // namespace convsmith::x86_avx2

@@ -1,0 +1,118 @@
+// Planning side of the AVX2 schedule of chains (schedule.h): which chains it takes, and the rows of a task.
+#include "generators/composite.h"
+#include "generators/conv_shape.h"
+#include "generators/error.h"
+#include "generators/variant.h"
+#include "schedules/schedule.h"
+
+#include <algorithm>
+
+namespace convsmith::x86_avx2 {
+namespace {
+
+/// Why an op of a chain has no register tile; nothing if it has.
+std::optional<std::string> reject_op(const ConvDesc &op, int lanes, bool is_last) {
+    const std::string name = op_info(op.op).name;
+    const bool is_conv = op.op == Op::Conv;
+    if (!is_conv && !is_channelwise(op))
+        return name + ": only convolutions and pools have register tiles";
+    if (op.rearrange != Rearrange::None || op.indices != Indices::None)
+        return name + ": rearranged output or indices";
+    if (op.in_layout != Layout::ChannelsLast || op.out_layout != Layout::ChannelsLast)
+        return "channels first: neighbouring channels lie far apart";
+    if (op.in_type != op.acc_type || op.out_type != op.acc_type || is_integer(op.acc_type) ||
+        (is_conv && op.weight_type != op.acc_type))
+        return name + ": tuned for one floating point type throughout";
+    if (op.rank != 2)
+        return "rank " + std::to_string(op.rank) + ": tuned for two axes";
+    if (is_channelwise(op) && (!leaves_out_padding(op) || (is_conv && op.groups != op.co)))
+        return name + ": padding with values, or a channel multiplier";
+    if (!is_channelwise(op) && op.groups > 1)
+        return "grouped convolution";
+    if (op.co < lanes || ((!is_last || is_channelwise(op)) && op.co % lanes != 0))
+        return name + ": " + std::to_string(op.co) + " channels, not a multiple of the " +
+               std::to_string(lanes) + " lanes of a vector";
+    return std::nullopt;
+}
+
+std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
+    if (desc.is_open())
+        return "open extents: register tiles need sizes at compile time";
+    if (!desc.branches.empty())
+        return "branches: only chains of single ops";
+    for (const ConvDesc *op : ops_of(desc)) {
+        if (const auto reason = reject_op(*op, vector_lanes(target, desc.acc_type), op == &last_op(desc)))
+            return reason;
+    }
+    return std::nullopt;
+}
+
+/// Bytes that a task of `rows` holds: what lies between ops, and the padded rows of dense ops.
+int64_t task_bytes(const std::vector<const ConvDesc *> &ops, int rows) {
+    int64_t total = 0, needed = rows;
+    for (size_t i = ops.size(); i-- > 0;) {
+        const ConvDesc &op = *ops[i];
+        needed = (needed - 1) * op.stride[0] + effective_kernel(op.kernel[0], op.dilation[0]);
+        const int64_t bytes = op.ci * static_cast<int64_t>(dtype_bytes(op.acc_type));
+        if (!is_channelwise(op) && !is_pointwise(op))
+            total += needed * (op.in[1] + op.pad_begin[1] + op.pad_end[1]) * bytes;
+        needed = std::min<int64_t>(needed, op.in[0]);
+        if (i > 0)
+            total += needed * op.in[1] * bytes;
+    }
+    return total;
+}
+
+/// The most rows that keep a task within its budget, then such that tasks are equally high. Half of L2 leaves
+/// the rest to weights, input and output; twice L2 where a window slides over what lies between, for lower
+/// tasks compute more rows twice.
+int choose_rows(const ConvDesc &desc, const Target &target) {
+    const std::vector<const ConvDesc *> ops = ops_of(desc);
+    const bool slides =
+        std::any_of(ops.begin() + 1, ops.end(), [](const ConvDesc *op) { return op->kernel[0] > 1; });
+    const int64_t budget = slides ? 2 * int64_t{target.l2_bytes} : target.l2_bytes / 2;
+    const int most = out_extents(last_op(desc))[0];
+    int rows = 1;
+    while (rows < most && task_bytes(ops, rows + 1) <= budget)
+        rows++;
+    const int tasks = (most + rows - 1) / rows;
+    return (most + tasks - 1) / tasks;
+}
+
+Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
+    constexpr int kMostVectors = 3;
+    const int lanes = vector_lanes(target, desc.acc_type);
+    Params full = params;
+    int &co_vectors = full["co_vectors"];
+    if (co_vectors == 0)
+        co_vectors = co_block != 0 ? co_block / lanes : 2;
+    if (co_vectors < 1 || co_vectors > kMostVectors || (co_block != 0 && co_vectors * lanes != co_block))
+        throw Error(ErrorCode::BadArgument,
+                    "x86_avx2 chain: co_vectors is " + std::to_string(co_vectors) + ", want 1 to " +
+                        std::to_string(kMostVectors) +
+                        (co_block != 0 ? " matching co_block " + std::to_string(co_block) : ""));
+    int &rows = full["rows"];
+    if (rows == 0)
+        rows = choose_rows(desc, target);
+    // A task is at least as high as the highest register tile.
+    const int most = out_extents(last_op(desc))[0];
+    rows = std::clamp(rows, std::min(2, most), most);
+    return full;
+}
+
+Packing packing(const ConvDesc &desc, const Target &target, const Params &params) {
+    return Packing{params.at("co_vectors") * vector_lanes(target, desc.acc_type)};
+}
+
+} // namespace
+
+SchedulePlanning chain_planning() {
+    return {{
+#include "schedules/x86_avx2/chain_params.inc"
+            },
+            reject,
+            complete,
+            packing};
+}
+
+} // namespace convsmith::x86_avx2
