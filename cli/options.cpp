@@ -59,8 +59,8 @@ void add_model_options(CLI::App &app, ModelOptions &options) {
                    "Full shape of an ONNX input with open dimensions, e.g. x=1,3,320,320")
         ->type_name("NAME=N,C,...")
         ->allow_extra_args(false);
-    app.add_flag("--separate", options.separate,
-                 "Make every operation of an ONNX model a layer, even where one kernel computes several");
+    app.add_flag("--composites", options.composites,
+                 "Join depthwise-pointwise pairs and squeeze-and-excitation of an ONNX model into one layer each");
 }
 
 void add_spec_options(CLI::App &app, SpecOptions &options, SpecNeed need) {
@@ -76,7 +76,7 @@ void add_spec_options(CLI::App &app, SpecOptions &options, SpecNeed need) {
 
 ImportOptions import_options(const ModelOptions &model) {
     ImportOptions options;
-    options.composites = !model.separate;
+    options.composites = model.composites;
     for (const std::string &text : model.shapes) {
         const auto parts = split_assignment(text);
         if (!parts) {

@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 /// How ONNX models are to be read.
 struct ModelOptions {
     std::vector<std::string> shapes; ///< "x=1,3,320,320", one per ONNX input
-    bool separate = false;           ///< one layer per operation: no composites
+    bool composites = false;         ///< layers that one kernel can compute together are one layer
 };
 
 /// What SPEC... and the options for models hold.
@@ -35,7 +35,7 @@ enum class SpecNeed { Required, Optional };
 /// Declares the positional SPEC... and the options for models.
 void add_spec_options(CLI::App &app, SpecOptions &options, SpecNeed need = SpecNeed::Required);
 
-/// Declares --shape and --separate alone, for subcommands whose model is another option.
+/// Declares --shape and --composites alone, for subcommands whose model is another option.
 void add_model_options(CLI::App &app, ModelOptions &options);
 
 /// Every SPEC loaded, in order. Throws Error (load_spec, import_options).

@@ -57,7 +57,6 @@ Detector::Detector(const std::string &model, const std::string &library, const s
         }
     ImportOptions options;
     options.shapes["x"] = {1, 3, kSize, kSize};
-    options.composites = false; // each layer's time beside oneDNN's
     for (Layer &layer : import_onnx(model, options).layers) {
         const auto names = by_layer.find(layer.name);
         if (names == by_layer.end())

