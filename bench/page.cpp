@@ -74,10 +74,11 @@ std::string time_cell(const Timing &timing, const std::string &title, const std:
 }
 
 std::string table_head(const Report &report) {
-    std::string head = "<th>layer</th><th>times</th><th>ms<small>min, spread</small></th><th>GFLOP/s</th>"
-                       "<th>% of<br>peak</th><th>% of<br>bandwidth</th>";
+    std::string head =
+        "<th>layer</th><th>times</th><th>ours<small>ms, min, spread</small></th><th>GFLOP/s</th>"
+        "<th>% of<br>peak</th><th>% of<br>bandwidth</th>";
     for (const Peer &peer : report.peers)
-        head += fmt::format("<th>{}{}, ms<small>spread</small></th><th>ratio</th>", swatch(report, peer.name),
+        head += fmt::format("<th>{}{}<small>ms, spread</small></th><th>ratio</th>", swatch(report, peer.name),
                             escape_html(peer.name));
     if (report.peers.size() > 1)
         head += "<th class=\"left\">best peer</th><th>ratio</th>";
