@@ -41,9 +41,25 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     return std::nullopt;
 }
 
+/// One position, a fully connected layer: the loads of the weights bound it. 8 accumulators hide the FMA
+/// latency (4 x 2 per cycle), and a block's weights are one long stream; fewer where zero weights would be
+/// more than 1/16.
+Tile choose_fully_connected_tile(int co, int lanes) {
+    constexpr int kMostVectors = 8;
+    for (int vectors = kMostVectors; vectors > 1; vectors--) {
+        const int block = vectors * lanes;
+        const int64_t packed = int64_t{co + block - 1} / block * block;
+        if (16 * packed <= 17 * int64_t{co})
+            return {vectors, 1};
+    }
+    return {std::min(kMostVectors, (co + lanes - 1) / lanes), 1};
+}
+
 /// The widest tile whose channel block divides the channels of a group; else 2 vectors with a guarded tail.
 Tile choose_tile(const ConvDesc &desc, int lanes) {
     const int co = desc.co / desc.groups;
+    if (desc.groups == 1 && spatial_product(out_extents(desc), desc.rank) == 1)
+        return choose_fully_connected_tile(co, lanes);
     for (const Tile &tile : kTiles) {
         if (co % (tile.co_vectors * lanes) == 0)
             return tile;
@@ -74,9 +90,11 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     if (given("co_vectors") == 0)
         full["co_vectors"] = co_block != 0 ? co_block / lanes : choose_tile(desc, lanes).co_vectors;
     const int co_vectors = full["co_vectors"];
-    if (co_vectors < 1 || co_vectors > 4 || (co_block != 0 && co_vectors * lanes != co_block))
+    const int most_vectors = spatial_product(out_extents(desc), desc.rank) == 1 ? 8 : 4;
+    if (co_vectors < 1 || co_vectors > most_vectors || (co_block != 0 && co_vectors * lanes != co_block))
         throw Error(ErrorCode::BadArgument,
-                    "x86_avx2 direct: co_vectors is " + std::to_string(co_vectors) + ", want 1 to 4" +
+                    "x86_avx2 direct: co_vectors is " + std::to_string(co_vectors) + ", want 1 to " +
+                        std::to_string(most_vectors) +
                         (co_block != 0 ? " matching co_block " + std::to_string(co_block) : ""));
     const ConvDesc merged = merge_trivial_axes(desc);
     const Spatial out = out_extents(merged);
@@ -111,6 +129,8 @@ Packing packing(const ConvDesc &desc, const Target &target, const Params &params
 // those of the last tile that are computed twice included, times 5 % for every position less than the
 // largest tile (fewer accumulators hide less of the FMA latency).
 int choose_tile_p(int co_vectors, int64_t block_p) {
+    if (block_p == 1)
+        return 1;
     constexpr int kLargest[] = {0, 8, 6, 4, 3};
     constexpr int kAccumulators = 8; // FMA latency 4 x 2 per cycle: with fewer the units wait
     const int largest = kLargest[co_vectors];
