@@ -41,7 +41,7 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     if (!desc.branches.empty())
         return "branches: only chains of single ops";
     for (const ConvDesc *op : ops_of(desc)) {
-        if (const auto reason = reject_op(*op, vector_lanes(target, desc.acc_type), op == &last_op(desc)))
+        if (auto reason = reject_op(*op, vector_lanes(target, desc.acc_type), op == &last_op(desc)))
             return reason;
     }
     return std::nullopt;
