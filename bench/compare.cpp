@@ -20,10 +20,13 @@ void take_values(const Tensor &trained, const Tensor &into, const std::string &w
     std::memcpy(into.data(), trained.data(), into.bytes());
 }
 
-Judgement judge_sample(const Problem &problem, const TensorView &output, const CompareOptions &options) {
+/// `relative_error`: of the plan, 0 for a library's result.
+Judgement judge_sample(const Problem &problem, const TensorView &output, const CompareOptions &options,
+                       double relative_error) {
     JudgeOptions judge_options;
     judge_options.max_points = options.check_points;
     judge_options.seed = options.seed;
+    judge_options.relative_error = relative_error;
     return judge(problem.desc, problem.view(), output, judge_options);
 }
 
@@ -40,7 +43,7 @@ PeerTiming admit_peer(const Peer &peer, const Problem &problem, const CompareOpt
     PreparedPeer &prepared = std::get<PreparedPeer>(result);
     timing.implementation = prepared.implementation;
     const Tensor output = prepared.output();
-    const Judgement judgement = judge_sample(problem, output.view(), options);
+    const Judgement judgement = judge_sample(problem, output.view(), options, 0);
     if (!judgement.ok())
         timing.reason = "wrong result, not timed: " + judgement.first_wrong;
     else
@@ -84,7 +87,8 @@ LayerResult compare_layer(Jit &jit, const Layer &layer, const Machine &machine,
 
     set_num_threads(options.threads);
     kernel->run(tensors, filter);
-    const Judgement judgement = judge_sample(problem, output.view(), options);
+    const Judgement judgement =
+        judge_sample(problem, output.view(), options, result.choice.plan.relative_error());
     result.max_error = judgement.max_error;
     result.failure = judgement.first_wrong;
     if (!result.ok())

@@ -36,6 +36,7 @@ void time_layer(benchmark::State &state, const ConvDesc &desc, Jit &jit) {
     kernel->run(tensors, filter);
     JudgeOptions judge_options;
     judge_options.max_points = CompareOptions().check_points;
+    judge_options.relative_error = kernel->choice().plan.relative_error();
     const Judgement judgement = judge(desc, problem.view(), output.view(), judge_options);
     if (!judgement.ok()) {
         state.SkipWithError(("wrong result: " + judgement.first_wrong).c_str());

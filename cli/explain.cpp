@@ -98,6 +98,11 @@ void explain_plan(const ConvDesc &desc, const PlanChoice &choice, bool is_schedu
     print_row("plan", choice.plan.text());
     print_row("source",
               choice.source + (is_fallback ? ", fallback: no tuned schedule takes this problem" : ""));
+    const double error = choice.plan.relative_error();
+    print_row("accuracy",
+              fmt::format("{} ({}): {}", accuracy_name(choice.accuracy), choice.accuracy_source,
+                          error > 0 ? fmt::format("errors up to {:g} of the largest result", error)
+                                    : "errors of a sum"));
     Json rejected = Json::array();
     for (const Rejection &rejection : choice.rejected) {
         print_row("rejected", fmt::format("{}: {}", rejection.schedule, rejection.reason));
@@ -108,7 +113,11 @@ void explain_plan(const ConvDesc &desc, const PlanChoice &choice, bool is_schedu
     json["schedule"] = choice.plan.schedule;
     json["target"] = choice.plan.target.halide;
     json["params"] = choice.plan.params;
-    json["packing"] = {{"co_block", choice.plan.packing(desc).co_block}};
+    const Packing packing = choice.plan.packing(desc);
+    json["packing"] = {{"co_block", packing.co_block}, {"tile", packing.tile}};
+    json["accuracy"] = {{"allowed", accuracy_name(choice.accuracy)},
+                        {"source", choice.accuracy_source},
+                        {"relative_error", choice.plan.relative_error()}};
     json["source"] = choice.source;
     json["fallback"] = is_fallback;
     json["rejected"] = rejected;

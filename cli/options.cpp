@@ -151,12 +151,19 @@ void add_plan_options(CLI::App &app, PlanOptions &options) {
     app.add_option("--param", options.params, "Number of the schedule to use, e.g. tile_p=4; repeatable")
         ->type_name("NAME=N")
         ->allow_extra_args(false);
+    app.add_option(
+           "--accuracy", options.accuracy,
+           "exact: rounds as a sum does; fast: also Winograd, f32 only, where it is faster (default: fast)")
+        ->type_name("A");
 }
 
 PlanRequest plan_request(const PlanOptions &options) {
     PlanRequest request;
     request.variant = options.variant;
     request.schedule = options.schedule;
+    if (!options.accuracy.empty()) {
+        request.accuracy = parse_accuracy(options.accuracy);
+    }
     for (const std::string &text : options.params) {
         const auto parts = split_assignment(text);
         const std::optional<int64_t> value = parts ? parse_integer(parts->second) : std::nullopt;

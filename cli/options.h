@@ -61,9 +61,10 @@ struct PlanOptions {
     std::string variant;
     std::string schedule;
     std::vector<std::string> params; ///< "name=value"
+    std::string accuracy;            ///< "exact" or "fast"
 };
 
-/// Declares --variant, --schedule and --param.
+/// Declares --variant, --schedule, --param and --accuracy.
 void add_plan_options(CLI::App &app, PlanOptions &options);
 
 /// The request for make_plan. Throws Error(BadArgument) for a --param that is not name=integer.

@@ -6,6 +6,7 @@
 #include "demo/detector.h"
 #include "generators/conv_shape.h"
 #include "generators/error.h"
+#include "generators/variant.h"
 
 #include <fmt/format.h>
 #include <fstream>
@@ -27,10 +28,13 @@ std::map<std::string, double> read_times(const std::string &path) {
     return times;
 }
 
-Judgement judge_output(const Problem &problem, const std::string &path, const Tensor &output) {
+/// `relative_error`: of the plan's variant.
+Judgement judge_output(const Problem &problem, const std::string &path, const Tensor &output,
+                       double relative_error) {
     read_raw(path, output);
     JudgeOptions options;
     options.max_points = kCheckPoints;
+    options.relative_error = relative_error;
     return judge(problem.desc, problem.view(), output.view(), options);
 }
 
@@ -107,15 +111,17 @@ int report(const Detector &detector, const std::string &directory, const std::ve
         const Tensor output(problem.desc.out_type, output_shape(problem.desc));
         bool right = true;
         for (const OtherMachine &other : others) {
+            // No plan for another machine class is approximate.
             const Judgement judgement =
-                judge_output(problem, other.directory + "/" + demo_layer.id + ".output", output);
+                judge_output(problem, other.directory + "/" + demo_layer.id + ".output", output, 0);
             right &= judgement.ok();
             complaints += judgement.ok() ? ""
                                          : fmt::format("{} on {}: {}\n", demo_layer.layer.name, other.name,
                                                        judgement.first_wrong);
         }
         const Judgement judgement =
-            judge_output(problem, directory + "/" + demo_layer.id + ".output", output);
+            judge_output(problem, directory + "/" + demo_layer.id + ".output", output,
+                         variant_info(demo_layer.plan.substr(0, demo_layer.plan.find('/'))).relative_error);
         right &= judgement.ok();
         complaints +=
             judgement.ok() ? "" : fmt::format("{}: {}\n", demo_layer.layer.name, judgement.first_wrong);

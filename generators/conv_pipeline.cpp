@@ -26,7 +26,7 @@ int axis_of(const ConvDesc &desc, int dim) {
 
 void declare_buffers(ConvPipeline &conv, int number) {
     const ConvDesc &d = conv.desc;
-    const int positional = (flattens_positions(d) ? 1 : d.rank) + 2;
+    const int positional = (flattens_positions(d, conv.packing) ? 1 : d.rank) + 2;
     for (const TensorSpec &spec : tensor_specs(d, conv.packing)) {
         const Halide::Type type = halide_type(spec.dtype);
         const std::string name = tensor_name(spec.name, number);
@@ -83,13 +83,18 @@ void derive_extents(ConvPipeline &conv) {
     }
 }
 
-/// Whether a window of axis `a` can reach beyond the declared padding: ceil mode lets the last one overhang.
-bool can_overhang(const ConvDesc &d, int a) {
-    return d.ceil_mode && d.stride[a] > 1;
+/// Whether a window of axis `a` can reach beyond the declared padding: ceil mode lets the last one overhang,
+/// and so does a last Winograd tile.
+bool can_overhang(const ConvPipeline &conv, int a) {
+    const ConvDesc &d = conv.desc;
+    const bool fills_tiles = !conv.packing.is_transformed() || d.kernel[a] == 1 ||
+                             window_out_extent(d, a) % conv.packing.tile == 0;
+    return (d.ceil_mode && d.stride[a] > 1) || !fills_tiles;
 }
 
-bool is_axis_padded(const ConvDesc &d, int a) {
-    return d.pad_begin[a] != 0 || d.pad_end[a] != 0 || can_overhang(d, a) || d.op == Op::Deconv;
+bool is_axis_padded(const ConvPipeline &conv, int a) {
+    const ConvDesc &d = conv.desc;
+    return d.pad_begin[a] != 0 || d.pad_end[a] != 0 || can_overhang(conv, a) || d.op == Op::Deconv;
 }
 
 /// Index maps of Rearrange: the channel and coordinates (innermost first) of the value stored at `channel`,
@@ -163,7 +168,7 @@ ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const 
         if (static_cast<int>(conv.axes.size()) < conv.desc.rank)
             conv.axes.emplace_back(name);
     }
-    conv.at = flattens_positions(conv.desc) ? std::vector<Var>{Var("p")} : conv.axes;
+    conv.at = flattens_positions(conv.desc, packing) ? std::vector<Var>{Var("p")} : conv.axes;
     declare_buffers(conv, input.number);
     derive_extents(conv);
     return conv;
@@ -178,7 +183,7 @@ void define_padded(ConvPipeline &conv, const Expr &ignored) {
     for (int i = 0; i < d.rank; i++) {
         const int a = axis_of(d, i);
         args.push_back(conv.axes[i]);
-        if (!is_axis_padded(d, a)) {
+        if (!is_axis_padded(conv, a)) {
             source.emplace_back(conv.axes[i]);
             continue;
         }
@@ -188,7 +193,7 @@ void define_padded(ConvPipeline &conv, const Expr &ignored) {
         source.push_back(index.index);
         if (index.inside.defined())
             inside = both(inside, index.inside);
-        if (can_overhang(d, a))
+        if (can_overhang(conv, a))
             declared = both(declared, x < extent + d.pad_end[a]);
     }
     source.emplace_back(conv.n);
@@ -214,7 +219,7 @@ void define_padded(ConvPipeline &conv, RDom r, const Expr &ignored) {
         const int a = axis_of(d, i);
         const Expr extent = input_extent(conv, i);
         Expr x = conv.axes[i];
-        if (is_axis_padded(d, a)) {
+        if (is_axis_padded(conv, a)) {
             // Likely: loops are split into borders and an interior without the conditions.
             r.where(Halide::likely(window[i + 1] >= d.pad_begin[a]));
             r.where(Halide::likely(window[i + 1] < extent + d.pad_begin[a]));
@@ -230,7 +235,7 @@ void define_padded(ConvPipeline &conv, RDom r, const Expr &ignored) {
 }
 
 std::vector<Expr> window_position(const ConvPipeline &conv) {
-    if (!flattens_positions(conv.desc))
+    if (!flattens_positions(conv.desc, conv.packing))
         return {conv.at.begin(), conv.at.end()};
     std::vector<Expr> coords;
     Expr rest = conv.at[0];
@@ -369,7 +374,7 @@ std::vector<Var> ConvPipeline::output_args() const {
 
 bool ConvPipeline::is_padded() const {
     for (int a = 0; a < desc.rank; a++) {
-        if (is_axis_padded(desc, a))
+        if (is_axis_padded(*this, a))
             return true;
     }
     return false;

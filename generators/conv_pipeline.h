@@ -13,6 +13,21 @@
 
 namespace convsmith {
 
+/// What the algorithm winograd has beside the parts of every pipeline. Tiles are numbered in row-major order,
+/// t = tile_x + tiles_x * tile_y; a... counts the elements of a transform per axis, {ax, [ay, [az]]}, and
+/// u... the outputs of a tile.
+struct WinogradParts {
+    Halide::Func products;            ///< {co, t, a..., n}: acc, kept for the outputs of its tiles
+    std::vector<Halide::Func> input;  ///< {ci, t, a..., n}: the tile's input transformed along one more axis;
+                                      ///< the last is what acc reads
+    std::vector<Halide::Func> output; ///< {co, t, u or a..., n}: products transformed back along one more
+                                      ///< axis; the last is `value`
+    Halide::Var t;
+    std::vector<Halide::Var> a;
+    std::vector<int> tile, size; ///< outputs and elements of a tile, innermost axis first
+    std::vector<int> tiles;      ///< number of tiles, innermost axis first
+};
+
 /// Named parts of a pipeline. Buffers have the dimensions of buffer_dims (signature.h): a layout is only
 /// strides. Positions p... are {p} or {x, [y, [z]]}, see flattens_positions.
 struct ConvPipeline {
@@ -38,6 +53,8 @@ struct ConvPipeline {
     std::vector<Halide::Var> axes;    ///< of padded, innermost (x) first
     std::optional<Halide::RVar> r_ci; ///< reduction over the group's input channels, if there is one
     std::vector<Halide::RVar> r_k;    ///< reduction over taps, innermost axis first; empty for identity
+
+    std::optional<WinogradParts> winograd;
 
     std::vector<Halide::Expr>
         out_extents; ///< before rearrangement, innermost axis first; constants where closed

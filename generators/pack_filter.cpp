@@ -2,11 +2,55 @@
 #include "generators/pack_filter.h"
 
 #include "generators/halide_compat.h"
+#include "generators/winograd_transform.h"
 
 namespace convsmith {
 
 using Halide::Expr;
 using Halide::Var;
+
+namespace {
+
+/// Filters have three taps along the axes that a transform is for.
+constexpr int kTransformedTaps = 3;
+
+/// p.g as numbers: {element, tap}.
+Halide::Func coefficients(const Packing &packing) {
+    const WinogradTransform transform = winograd_transform(packing.tile, kTransformedTaps);
+    const Var element("element"), tap("tap");
+    std::vector<Expr> rows;
+    for (const std::vector<double> &row : transform.g)
+        rows.push_back(Halide::mux(tap, {Expr(row[0]), Expr(row[1]), Expr(row[2])}));
+    Halide::Func g("g");
+    g(element, tap) = Halide::mux(element, rows);
+    return g;
+}
+
+/// The filter of `co`, transformed along the axes that have several taps, in f64.
+Expr transformed_weight(PackFilter &p, const Packing &packing, const Expr &co, const Expr &group_co) {
+    p.g = coefficients(packing);
+    std::vector<Expr> extents;
+    Halide::Region taps;
+    for (int i = 3; i < 6; i++) {
+        extents.push_back(p.filter.dim(i).extent());
+        taps.emplace_back(0, extents.back());
+    }
+    const Halide::RDom r(taps, "r");
+    const std::vector<Var> k = {p.kx, p.ky, p.kz};
+    Expr factor = Expr(1.0);
+    for (int i = 0; i < 3; i++) {
+        const Expr element = Halide::min(k[i], kTransformedTaps + packing.tile - 2);
+        factor *= Halide::select(extents[i] == 1, Expr(1.0), p.g(element, r[i]));
+    }
+    p.wide = Halide::Func("wide");
+    const std::vector<Var> args = {p.co_i, p.ci, p.kx, p.ky, p.kz, p.co_o};
+    p.wide(args) = Expr(0.0);
+    p.wide(args) +=
+        factor * Halide::cast<double>(p.filter(co % group_co, co / group_co, p.ci, r[0], r[1], r[2]));
+    return p.wide(p.co_i, p.ci, p.kx, p.ky, p.kz, p.co_o);
+}
+
+} // namespace
 
 PackFilter pack_filter(DType type, const Packing &packing) {
     PackFilter p;
@@ -19,7 +63,10 @@ PackFilter pack_filter(DType type, const Packing &packing) {
     const Expr group_co = p.filter.dim(0).extent();
     const Expr last = group_co * p.filter.dim(1).extent() - 1;
     const Expr real_co = Halide::clamp(co, 0, last);
-    const Expr weight = p.filter(real_co % group_co, real_co / group_co, p.ci, p.kx, p.ky, p.kz);
+    const Expr weight =
+        packing.is_transformed()
+            ? Halide::cast(halide_type(type), transformed_weight(p, packing, real_co, group_co))
+            : Expr(p.filter(real_co % group_co, real_co / group_co, p.ci, p.kx, p.ky, p.kz));
     p.packed(p.co_i, p.ci, p.kx, p.ky, p.kz, p.co_o) =
         Halide::select(co <= last, weight, Halide::Internal::make_zero(weight.type()));
     return p;

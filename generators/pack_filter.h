@@ -14,6 +14,8 @@ struct PackFilter {
     Halide::ImageParam filter;
     Halide::Func packed; ///< {co_i, ci, kx, ky, kz, co_o}; zero where co_o * co_block + co_i >= co
     Halide::Var co_i, ci, kx, ky, kz, co_o;
+    Halide::Func g;    ///< {element, tap}: coefficients of the transform; undefined without one
+    Halide::Func wide; ///< as packed, in f64; undefined without a transform
 };
 
 PackFilter pack_filter(DType type, const Packing &packing);

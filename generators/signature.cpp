@@ -64,11 +64,11 @@ struct PositionalTensor {
     Spatial extents;
 };
 
-BufferDims positional_dims(const ConvDesc &d, const PositionalTensor &t) {
+BufferDims positional_dims(const ConvDesc &d, const Packing &packing, const PositionalTensor &t) {
     const int64_t positions = spatial_product(t.extents, d.rank);
     const ActivationStrides strides = activation_strides(t.layout, t.channels, positions);
     std::vector<BufferDim> dims = {{t.seen, strides.channel}};
-    if (flattens_positions(d)) {
+    if (flattens_positions(d, packing)) {
         dims.push_back({static_cast<int>(positions), strides.position});
     } else {
         int64_t stride = strides.position;
@@ -83,7 +83,7 @@ BufferDims positional_dims(const ConvDesc &d, const PositionalTensor &t) {
     return out;
 }
 
-BufferDims operand_dims(const ConvDesc &d, Operand operand) {
+BufferDims operand_dims(const ConvDesc &d, const Packing &packing, Operand operand) {
     switch (operand_info(operand).shape) {
     case OperandShape::PerChannel:
         return make_dims({{d.co, 1}});
@@ -91,7 +91,7 @@ BufferDims operand_dims(const ConvDesc &d, Operand operand) {
         return make_dims({{d.co, 1}, {d.n, d.co}});
     case OperandShape::Full: {
         const int channels = stored_channels(d);
-        return positional_dims(d, {d.out_layout, channels, channels, 0, stored_extents(d)});
+        return positional_dims(d, packing, {d.out_layout, channels, channels, 0, stored_extents(d)});
     }
     }
     throw Error(ErrorCode::Internal, "unknown operand shape");
@@ -99,10 +99,10 @@ BufferDims operand_dims(const ConvDesc &d, Operand operand) {
 
 } // namespace
 
-bool flattens_positions(const ConvDesc &desc) {
+bool flattens_positions(const ConvDesc &desc, const Packing &packing) {
     const bool moves_in_space = desc.rearrange != Rearrange::None && desc.rearrange != Rearrange::Shuffle;
-    return !desc.is_fused && desc.op != Op::Deform && desc.op != Op::Deconv && !moves_in_space &&
-           !is_channelwise(desc);
+    return !packing.is_transformed() && !desc.is_fused && desc.op != Op::Deform && desc.op != Op::Deconv &&
+           !moves_in_space && !is_channelwise(desc);
 }
 
 std::vector<int> memory_order(Layout layout, int spatial_dims) {
@@ -118,7 +118,8 @@ std::vector<int64_t> packed_filter_shape(const ConvDesc &desc, const Packing &pa
     CONVSMITH_CHECK(packing.co_block >= 1);
     const int64_t blocks = (int64_t(desc.co) + packing.co_block - 1) / packing.co_block;
     std::vector<int64_t> shape = {blocks};
-    shape.insert(shape.end(), desc.kernel.begin(), desc.kernel.begin() + desc.rank);
+    for (int a = 0; a < desc.rank; a++)
+        shape.push_back(packed_taps(desc.kernel[a], packing));
     shape.push_back(desc.ci / desc.groups);
     shape.push_back(packing.co_block);
     return shape;
@@ -195,16 +196,18 @@ BufferDims buffer_dims(const ConvDesc &desc, const Packing &packing, const Tenso
     case TensorRole::Offset:
     case TensorRole::Mask: {
         const int channels = channels_of(merged.in_layout);
-        return positional_dims(merged, {merged.in_layout, channels, channels, 0, out_extents(merged)});
+        return positional_dims(merged, packing,
+                               {merged.in_layout, channels, channels, 0, out_extents(merged)});
     }
     case TensorRole::Filter:
         return filter_dims(merged, packing);
     case TensorRole::Operand:
-        return operand_dims(merged, spec.operand);
+        return operand_dims(merged, packing, spec.operand);
     case TensorRole::Output:
     case TensorRole::Indices:
-        return positional_dims(merged, {merged.out_layout, channels_of(merged.out_layout),
-                                        stored_channels(merged), merged.co_begin, stored_extents(merged)});
+        return positional_dims(merged, packing,
+                               {merged.out_layout, channels_of(merged.out_layout), stored_channels(merged),
+                                merged.co_begin, stored_extents(merged)});
     }
     throw Error(ErrorCode::Internal, "unknown tensor role");
 }

@@ -16,12 +16,22 @@ namespace convsmith {
 
 /// How a plan lays out weights for its kernel:
 ///   packed[co_o][k...][ci][co_i], co = co_o * co_block + co_i, ci = input channel within the group,
-/// channels beyond co are zero. Contiguous, so a block of output channels streams through the reduction.
+/// channels beyond co are zero. Contiguous, so a block of output channels streams through the reduction. With
+/// a tile above 1 the taps are transformed along every axis that has several: k counts the tile + kernel - 1
+/// elements of g * filter (winograd_transform.h), computed in f64.
 struct Packing {
     int co_block = 1; ///< output channels side by side (the innermost, vectorised extent)
+    int tile = 1;     ///< outputs of a Winograd tile along an axis with several taps; 1: weights as they are
 
-    bool operator==(const Packing &o) const { return co_block == o.co_block; }
+    bool is_transformed() const { return tile > 1; }
+    bool operator==(const Packing &o) const { return co_block == o.co_block && tile == o.tile; }
+    bool operator!=(const Packing &o) const { return !(*this == o); }
 };
+
+/// Elements of the packed filter along an axis with `kernel` taps.
+inline int packed_taps(int kernel, const Packing &packing) {
+    return kernel == 1 ? 1 : kernel + packing.tile - 1;
+}
 
 /// No schedule pads channels to a larger block; ConvDesc::validate bounds the packed filter with it.
 constexpr int kMaxChannelBlock = 64;
@@ -71,7 +81,7 @@ struct BufferDim {
 /// How the compiled kernel sees a tensor: dimensions in Halide order, the same for every layout (a layout is
 /// only strides): Input {ci, x, [y, [z,]] n}, Filter {co_i, ci, kx, [ky, [kz,]] co_o}, operands {co}, {co, n}
 /// or as the output; Output and Indices {co, p..., n}, Offset and Mask {channel, p..., n}, where p... is {p},
-/// all positions in row-major order, if flattens_positions(desc), else {x, [y, [z]]}. The kernel's problem is
+/// all positions in row-major order, if flattens_positions, else {x, [y, [z]]}. The kernel's problem is
 /// merge_trivial_axes(desc). `desc` must be closed (with_sizes); dims beyond `count` are unused.
 struct BufferDims {
     int count = 0;
@@ -81,8 +91,8 @@ struct BufferDims {
 BufferDims buffer_dims(const ConvDesc &desc, const Packing &packing, const TensorSpec &spec);
 
 /// Whether kernels see output positions as one dimension: tiles of positions then run on over row ends. False
-/// where coordinates count: deconv, deform, rearranging in space, and where whole rows are tiles: ops that
-/// slide over each channel apart.
-bool flattens_positions(const ConvDesc &desc);
+/// where coordinates count: deconv, deform, rearranging in space, Winograd tiles, and where whole rows are
+/// tiles: ops that slide over each channel apart.
+bool flattens_positions(const ConvDesc &desc, const Packing &packing = Packing());
 
 } // namespace convsmith

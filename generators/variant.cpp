@@ -1,16 +1,32 @@
 // The variant table as data (see variant.h).
 #include "generators/variant.h"
 
+#include "generators/conv_shape.h"
+#include "generators/error.h"
+#include "generators/signature.h"
+#include "generators/winograd_transform.h"
+
+#include <algorithm>
+#include <iterator>
+
 namespace convsmith {
 
 const std::vector<VariantInfo> &variant_table() {
     static const std::vector<VariantInfo> table = {
-#define CONVSMITH_VARIANT(name_, file_, op_, accepts_, condition_, doc_)                                     \
-    {#name_, Op::op_, condition_, doc_, []([[maybe_unused]] const ConvDesc &d) -> bool { return accepts_; }},
+#define CONVSMITH_VARIANT(name_, file_, op_, accepts_, ...)                                                  \
+    {#name_, Op::op_, []([[maybe_unused]] const ConvDesc &d) -> bool { return accepts_; }, __VA_ARGS__},
 #include "generators/variants.inc"
 #undef CONVSMITH_VARIANT
     };
     return table;
+}
+
+const VariantInfo &variant_info(std::string_view name) {
+    for (const VariantInfo &row : variant_table()) {
+        if (row.name == name)
+            return row;
+    }
+    throw Error(ErrorCode::BadArgument, "no variant '" + std::string(name) + "'");
 }
 
 bool is_pointwise(const ConvDesc &desc) {
@@ -18,6 +34,23 @@ bool is_pointwise(const ConvDesc &desc) {
     for (int a = 0; a < desc.rank; a++)
         is_trivial = is_trivial && desc.kernel[a] == 1 && desc.pad_begin[a] == 0 && desc.pad_end[a] == 0;
     return is_trivial;
+}
+
+bool is_winograd(const ConvDesc &desc) {
+    const bool is_f32 = desc.in_type == DType::F32 && desc.weight_type == DType::F32 &&
+                        desc.acc_type == DType::F32 && desc.out_type == DType::F32;
+    if (desc.op != Op::Conv || !is_f32 || desc.is_open() || desc.is_fused || desc.groups != 1 ||
+        desc.rearrange != Rearrange::None || desc.ci > kWinogradMaxChannels)
+        return false;
+    int filtered = 0;
+    for (int a = 0; a < desc.rank; a++) {
+        if (desc.stride[a] != 1 || (desc.kernel[a] != 1 && (desc.kernel[a] != 3 || desc.dilation[a] != 1)))
+            return false;
+        filtered += desc.kernel[a] == 3 ? 1 : 0;
+    }
+    const Packing largest = {kMaxChannelBlock,
+                             *std::max_element(std::begin(kWinogradTiles), std::end(kWinogradTiles))};
+    return (filtered == 1 || filtered == 2) && packed_filter_elements(desc, largest) < int64_t{1} << 31;
 }
 
 bool is_depthwise(const ConvDesc &desc) {

@@ -5,6 +5,7 @@
 #include "generators/conv_desc.h"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace convsmith {
@@ -13,16 +14,29 @@ namespace convsmith {
 struct VariantInfo {
     std::string name;
     Op op;
-    std::string condition; ///< what it takes, in words
-    std::string doc;
     bool (*accepts)(const ConvDesc &desc); ///< of descriptors with that op
+    std::string condition;                 ///< what it takes, in words
+    std::string doc;
+    /// Largest error before the epilogue as a fraction of the problem's largest result; 0: that of a sum,
+    /// whatever its order (oracle_op.cpp).
+    double relative_error = 0;
+
+    bool is_exact() const { return relative_error == 0; }
 };
 
 /// All rows, the special before the general.
 const std::vector<VariantInfo> &variant_table();
 
+/// The row called `name`. Throws Error(BadArgument) if there is none.
+const VariantInfo &variant_info(std::string_view name);
+
 /// A conv with a kernel of 1, one group and no padding: a matrix product at every position.
 bool is_pointwise(const ConvDesc &desc);
+
+/// A conv that the Winograd algorithm takes: f32 throughout, closed, stored as it is computed, one group,
+/// stride and dilation 1, three taps along one or two axes and one along the others, at most
+/// kWinogradMaxChannels input channels.
+bool is_winograd(const ConvDesc &desc);
 
 /// A conv with one input channel per group.
 bool is_depthwise(const ConvDesc &desc);

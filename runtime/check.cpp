@@ -73,16 +73,17 @@ bool maps_integers_to_integers(const ConvDesc &desc) {
 
 /// Largest difference allowed between a kernel and another system's float32 output `want`: what the file
 /// grants, else the accuracy of the recorded values (they are within 2e-6 * max(1, max|y|) of the exact ones)
-/// and the kernel's own error bound.
-double allowed_difference(const Expectation &expectation, double want, double largest, double bound) {
+/// and the kernel's own error bound: an element's, and a fraction of the largest (Plan::relative_error).
+double allowed_difference(const Expectation &expectation, double want, double largest, double bound,
+                          double relative_error) {
     if (expectation.atol || expectation.rtol) {
         return expectation.atol.value_or(0) + expectation.rtol.value_or(0) * std::fabs(want);
     }
-    return 2e-6 * std::fmax(1, largest) + bound;
+    return (2e-6 + relative_error) * std::fmax(1, largest) + bound;
 }
 
 /// What is wrong with `output` compared with the expected values; empty if nothing.
-std::string compare_with_expected(const Trial &trial, const Tensor &output) {
+std::string compare_with_expected(const Trial &trial, const Tensor &output, double relative_error) {
     const Tensor &values = trial.expectation->values;
     double largest = 0;
     for (int64_t i = 0; i < values.elements(); ++i) {
@@ -92,7 +93,7 @@ std::string compare_with_expected(const Trial &trial, const Tensor &output) {
         const double want = values.get(i);
         const double got = output.get(i);
         const double bound = oracle_at(trial.problem.desc, trial.problem.view(), i).bound;
-        const double allowed = allowed_difference(*trial.expectation, want, largest, bound);
+        const double allowed = allowed_difference(*trial.expectation, want, largest, bound, relative_error);
         if (!(std::fabs(got - want) <= allowed)) {
             return fmt::format("output element {}: got {:.9g}, the case expects {:.9g} +- {:.2g}", i, got,
                                want, allowed);
@@ -120,6 +121,9 @@ std::string option_text(const CheckOptions &options, const PlanRequest &request)
     }
     if (!request.variant.empty()) {
         text += " --variant " + request.variant;
+    }
+    if (request.accuracy) {
+        text += " --accuracy " + accuracy_name(*request.accuracy);
     }
     if (!request.schedule.empty()) {
         text += " --schedule " + request.schedule;
@@ -227,7 +231,7 @@ private:
     }
 
     void add_trials(Check &check, const Layer &layer, const ConvDesc &closed) {
-        if (is_exact_on_integers(closed)) {
+        if (is_exact_on_integers(closed) && check.choice.plan.relative_error() == 0) {
             Trial exact;
             exact.kind = "small integers";
             exact.problem = make_problem(closed, Fill::SmallIntegers, check.seed);
@@ -291,6 +295,7 @@ private:
         JudgeOptions judge_options;
         judge_options.seed = check.seed;
         judge_options.exact = trial.exact;
+        judge_options.relative_error = check.choice.plan.relative_error();
         judge_options.max_points = options_.max_points;
         if (options_.max_points == 0 && mac_count(desc) > kWholeTensorMacs) {
             judge_options.max_points = kSampledPoints;
@@ -305,7 +310,9 @@ private:
             return fmt::format("{}: {} of {} outputs wrong, first {}", where, judgement.wrong,
                                judgement.checked, judgement.first_wrong);
         }
-        std::string wrong = trial.expectation ? compare_with_expected(trial, result.output) : "";
+        std::string wrong = trial.expectation ? compare_with_expected(trial, result.output,
+                                                                      check.choice.plan.relative_error())
+                                              : "";
         if (wrong.empty() && trial.expectation) {
             wrong = compare_indices(trial.expectation->indices, result.indices);
         }

@@ -67,9 +67,9 @@ struct CheckReport {
 bool is_exact_on_integers(const ConvDesc &closed);
 
 /// Checks every layer: on small integers for bit equality where is_exact_on_integers, and on uniform data (a
-/// layer's own weights where it has them) against the oracle's bound. Open extents are checked at several
-/// sizes. Throws Error(BadArgument) for a request that names no schedule, Error(Unsupported) if nothing runs
-/// the target.
+/// layer's own weights where it has them) against the oracle's bound, or the one that the plan's algorithm
+/// has (Plan::relative_error: uniform data only). Open extents are checked at several sizes. Throws
+/// Error(BadArgument) for a request that names no schedule, Error(Unsupported) if nothing runs the target.
 CheckReport check_layers(const std::vector<Layer> &layers, const CheckOptions &options);
 
 /// Checks every case file at or below `path` (frontend/case_files.h): the kernel against the oracle's bound

@@ -57,8 +57,8 @@ Params parse_params(const std::string &text) {
 } // namespace
 
 /// Parameters: desc (a key), and optionally variant, schedule, params and co_block, which fix parts of the
-/// plan as PlanRequest does. Inputs and output are those of buffer_dims (generators/signature.h); the filter
-/// is packed.
+/// plan as PlanRequest does; accuracy is exact unless said otherwise. Inputs and output are those of
+/// buffer_dims (generators/signature.h); the filter is packed.
 class ConvGenerator : public Halide::Generator<ConvGenerator> {
 public:
     Halide::GeneratorParam<std::string> desc{"desc", ""};
@@ -66,6 +66,8 @@ public:
     Halide::GeneratorParam<std::string> schedule_name{"schedule", ""};
     Halide::GeneratorParam<std::string> params{"params", ""};
     Halide::GeneratorParam<int> co_block{"co_block", 0};
+    Halide::GeneratorParam<std::string> accuracy{"accuracy",
+                                                 "exact"}; // users pack: transformed weights only on demand
 
     void configure() {
         try {
@@ -79,6 +81,7 @@ public:
             request.schedule = schedule_name.value();
             request.params = parse_params(params.value());
             request.co_block = co_block;
+            request.accuracy = parse_accuracy(accuracy.value());
             lowered_ = lower(parsed, make_plan(parsed, class_of(get_target()), request).plan);
         } catch (const Error &e) {
             throw Halide::CompileError(std::string("convsmith: ") + e.what());

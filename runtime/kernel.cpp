@@ -116,6 +116,12 @@ TensorCheck packed_filter_check(const ConvDesc &desc, const Tensor &packed) {
     return check;
 }
 
+/// "in blocks of 16 output channels, transformed for tiles of 4"
+std::string packing_text(const Packing &packing) {
+    return "in blocks of " + std::to_string(packing.co_block) + " output channels" +
+           (packing.is_transformed() ? ", transformed for tiles of " + std::to_string(packing.tile) : "");
+}
+
 class ConvKernel : public Kernel {
 public:
     explicit ConvKernel(KernelParts parts);
@@ -190,10 +196,9 @@ std::shared_ptr<const CallCheck> ConvKernel::check_for(const TensorView &input) 
 }
 
 void ConvKernel::run(const NamedTensors &tensors, const PackedFilter &filter) const {
-    if (has_filter_ && filter.packing().co_block != packing_.co_block) {
-        throw Error(ErrorCode::BadArgument,
-                    "filter: packed in blocks of " + std::to_string(filter.packing().co_block) +
-                        " output channels, this kernel reads blocks of " + std::to_string(packing_.co_block));
+    if (has_filter_ && filter.packing() != packing_) {
+        throw Error(ErrorCode::BadArgument, "filter: packed " + packing_text(filter.packing()) +
+                                                ", this kernel reads " + packing_text(packing_));
     }
     if (is_open_)
         run_checked(*check_for(tensors.get("input")), tensors, filter);

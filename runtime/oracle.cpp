@@ -33,6 +33,9 @@ class WholeEvaluator {
 public:
     WholeEvaluator(const ConvDesc &desc, const OracleTensors &tensors);
 
+    /// Takes JudgeOptions::relative_error for the error of a single op's sum.
+    void allow_relative_error(double relative_error, uint64_t seed);
+
     OracleValue at(int64_t i) const { return last_(i); }
     int64_t index_at(int64_t i) const { return first_->index_at(i); }
 
@@ -46,9 +49,10 @@ private:
     FlatValue concat(const ConvDesc &desc);
     FlatValue excite(const ConvDesc &desc);
 
+    const ConvDesc &desc_;
     const OracleTensors &tensors_;
     int ops_ = 0;
-    std::shared_ptr<const Evaluator> first_;
+    std::shared_ptr<Evaluator> first_;
     FlatValue last_;
 };
 
@@ -64,7 +68,8 @@ Evaluator::Source by_position(const ConvDesc &op, std::function<OracleValue(int6
     };
 }
 
-WholeEvaluator::WholeEvaluator(const ConvDesc &desc, const OracleTensors &tensors) : tensors_(tensors) {
+WholeEvaluator::WholeEvaluator(const ConvDesc &desc, const OracleTensors &tensors)
+    : desc_(desc), tensors_(tensors) {
     for (const TensorSpec &spec : tensor_specs(desc, Packing())) {
         if (spec.role == TensorRole::Filter)
             expect_shape(tensors.get(spec.name), spec.name, filter_shape(op_of(desc, spec)));
@@ -76,8 +81,18 @@ WholeEvaluator::WholeEvaluator(const ConvDesc &desc, const OracleTensors &tensor
                                     : add_chain(desc, desc.then, nullptr);
 }
 
+void WholeEvaluator::allow_relative_error(double relative_error, uint64_t seed) {
+    constexpr int64_t kSample = 500;
+    CONVSMITH_CHECK(ops_ == 1);
+    double largest = 0;
+    for (const int64_t i : sample_points(written_shape(desc_), kSample, seed)) {
+        largest = std::fmax(largest, first_->scale_at(i));
+    }
+    first_->set_sum_error(std::fmax(relative_error * largest, smallest_normal(desc_.acc_type)));
+}
+
 WholeEvaluator::FlatValue WholeEvaluator::add_op(const ConvDesc &op, const Evaluator::Source &source) {
-    const auto evaluator = std::make_shared<const Evaluator>(op, tensors_, ops_++, source);
+    const auto evaluator = std::make_shared<Evaluator>(op, tensors_, ops_++, source);
     if (first_ == nullptr) {
         first_ = evaluator;
     }
@@ -234,7 +249,10 @@ Judgement judge(const ConvDesc &desc, const OracleTensors &tensors, const Tensor
     if (desc.indices != Indices::None) {
         expect_shape(indices, "indices", written_shape(desc));
     }
-    const WholeEvaluator oracle(desc, tensors);
+    WholeEvaluator oracle(desc, tensors);
+    if (options.relative_error > 0) {
+        oracle.allow_relative_error(options.relative_error, options.seed);
+    }
     const WrittenPart written(desc);
     Judgement judgement;
     const auto fail = [&](const std::string &what) {

@@ -44,6 +44,11 @@ struct JudgeOptions {
     int64_t max_points = 0; ///< 0: every output; else at most this many, corners and edges always among them
     uint64_t seed = 1;      ///< of the sample
     bool exact = false;     ///< demand bit equality (small-integer data)
+    /// Plan::relative_error: if above 0, errors before the epilogue may reach this fraction of the largest
+    /// result instead of the bound of a sum. A result counts with its size or, if that is more, with the root
+    /// of its terms' squares: what it would be with random signs. The largest of a sample is taken, which is
+    /// never too large.
+    double relative_error = 0;
 };
 
 /// Compares `output` with the oracle. Channels of a larger output that the op does not write must be NaN (all

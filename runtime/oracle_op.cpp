@@ -413,6 +413,11 @@ int64_t Evaluator::index_at(int64_t i) const {
     return best;
 }
 
+double Evaluator::scale_at(int64_t i) const {
+    const Total<double> total = convolve<double>(target_of(i));
+    return std::fmax(std::fabs(total.value), std::sqrt(total.squares));
+}
+
 double Evaluator::operand_at(Operand operand, const Target &target) const {
     if (operand == Operand::None) {
         return 0;
@@ -434,7 +439,7 @@ OracleValue Evaluator::at_with(int64_t i, double oracle_roundoff) const {
         result = pool(target);
     } else {
         Total<Sum> total = reduce<Sum>(target);
-        for (; next < desc_.epilogue.size(); ++next) {
+        for (; sum_error_ == 0 && next < desc_.epilogue.size(); ++next) {
             const std::string &name = desc_.epilogue[next].name;
             if (name != "bias" && name != "residual") {
                 break;
@@ -448,6 +453,9 @@ OracleValue Evaluator::at_with(int64_t i, double oracle_roundoff) const {
             (gamma(terms, u) + gamma(terms, oracle_roundoff)) * static_cast<double>(total.magnitude) +
             DBL_EPSILON / 2 * std::fabs(result.value) + terms * smallest_normal(desc_.acc_type) +
             static_cast<double>(total.term_errors) * (1 + gamma(terms, u));
+        if (sum_error_ > 0) {
+            result.bound = sum_error_ + gamma(terms, oracle_roundoff) * static_cast<double>(total.magnitude);
+        }
         if (desc_.op == Op::Identity && total.terms == 0 && !source_) {
             result.bound = 0; // a copy
         }

@@ -32,17 +32,19 @@ double smallest_normal(DType type);
 
 using Position = std::array<int64_t, kMaxSpatialRank>;
 
-/// A sum, the sum of its terms' absolute values, and errors of the terms themselves.
+/// A sum, the sums of its terms' absolute values and of their squares, and errors of the terms themselves.
 template<typename Sum>
 struct Total {
     Sum value = 0;
     Sum magnitude = 0;
+    Sum squares = 0;
     Sum term_errors = 0;
     int64_t terms = 0;
 
     void add(Sum term, Sum error = 0) {
         value += term;
         magnitude += std::fabs(term);
+        squares += term * term;
         term_errors += error;
     }
 };
@@ -67,6 +69,12 @@ public:
     Evaluator(const ConvDesc &desc, const OracleTensors &tensors, int number, Source source);
 
     OracleValue at(int64_t i) const;
+
+    /// Conv: |sum| before the epilogue, or the root of its terms' squares if that is more.
+    double scale_at(int64_t i) const;
+
+    /// Replaces the error bound of the sum before the epilogue.
+    void set_sum_error(double bound) { sum_error_ = bound; }
 
     /// MaxPool: flat channels-first index of the first maximum.
     int64_t index_at(int64_t i) const;
@@ -115,6 +123,7 @@ private:
     Strides in_strides_;
     Strides out_strides_; ///< of the tensor written, its own channels only
     double pad_value_ = 0;
+    double sum_error_ = 0;     ///< 0: derived from the sum's terms
     double largest_input_ = 0; ///< deform: bounds the error of a moved coordinate
 };
 

@@ -9,9 +9,11 @@
 #include "generators/pack_filter.h"
 #include "schedules/generic/composite.h"
 #include "schedules/generic/window.h"
+#include "schedules/generic/winograd.h"
 #include "schedules/x86_avx2/chain.h"
 #include "schedules/x86_avx2/channelwise.h"
 #include "schedules/x86_avx2/direct.h"
+#include "schedules/x86_avx2/winograd.h"
 
 namespace convsmith {
 namespace {
@@ -57,9 +59,10 @@ void constrain_dense(OutputImageParam buffer, const std::vector<int> &extents,
 }
 
 /// Extents {channels, p..., n} at `spatial`, which are outermost first; 0 where open.
-std::vector<int> positional_extents(const ConvDesc &d, int channels, const Spatial &spatial) {
+std::vector<int> positional_extents(const ConvDesc &d, const Packing &packing, int channels,
+                                    const Spatial &spatial) {
     std::vector<int> extents = {channels};
-    if (flattens_positions(d)) {
+    if (flattens_positions(d, packing)) {
         extents.push_back(static_cast<int>(spatial_product(spatial, d.rank)));
     } else {
         for (int a = d.rank - 1; a >= 0; a--)
@@ -97,7 +100,8 @@ void constrain_op(ConvPipeline &conv) {
         constrain_filter(conv);
     const auto moved = [&](Halide::ImageParam &tensor, const std::vector<int64_t> &shape) {
         const auto channels = static_cast<int>(d.in_layout == Layout::ChannelsLast ? shape.back() : shape[1]);
-        constrain_positional(tensor, d.in_layout, positional_extents(d, channels, out_extents(d)), channels);
+        constrain_positional(tensor, d.in_layout,
+                             positional_extents(d, conv.packing, channels, out_extents(d)), channels);
     };
     if (conv.offset.defined())
         moved(conv.offset, offset_shape(d));
@@ -113,8 +117,8 @@ void constrain_op(ConvPipeline &conv) {
             constrain_dense(tensor, {d.co, d.n}, {0, 1});
             break;
         case OperandShape::Full:
-            constrain_positional(tensor, d.out_layout, positional_extents(d, stored, stored_extents(d)),
-                                 stored);
+            constrain_positional(tensor, d.out_layout,
+                                 positional_extents(d, conv.packing, stored, stored_extents(d)), stored);
             break;
         }
     }
@@ -133,7 +137,7 @@ void constrain_buffers(ConvPipeline &conv) {
 
     const ConvDesc &last = last_op(d);
     const int stored = stored_channels(last);
-    const std::vector<int> out = positional_extents(last, stored, stored_extents(last));
+    const std::vector<int> out = positional_extents(last, conv.packing, stored, stored_extents(last));
     constrain_positional(conv.output.output_buffers()[0], last.out_layout, out,
                          last.co_total != 0 ? last.co_total : stored);
     if (d.indices != Indices::None) // Halide gives it the extents of the first
@@ -195,12 +199,17 @@ Halide::Module lower_pack_module(DType type, const Packing &packing, const Targe
         pack.filter.dim(0).set_stride(Expr());
         pack.packed.output_buffer().dim(0).set_bounds(0, packing.co_block);
         pack.packed.parallel(pack.co_o);
+        if (packing.is_transformed()) {
+            pack.g.compute_root();
+            pack.wide.compute_at(pack.packed, pack.co_i);
+        }
         return pack.packed.compile_to_module({pack.filter}, symbol, kernel_target(target));
     });
 }
 
 std::string pack_key(DType type, const Packing &packing) {
-    return "pack_" + dtype_name(type) + "_co" + std::to_string(packing.co_block);
+    return "pack_" + dtype_name(type) + "_co" + std::to_string(packing.co_block) +
+           (packing.is_transformed() ? "_f" + std::to_string(packing.tile) : "");
 }
 
 } // namespace convsmith

@@ -66,19 +66,57 @@ void check_name(const char *what, const std::string &got, const Table &table, Na
     throw Error(ErrorCode::BadArgument, std::string(what) + ": got '" + got + "', want one of " + names);
 }
 
+/// The first parameter that the schedule does not have; empty if it has all.
+std::string unknown_param(const ScheduleRow &row, const Params &params) {
+    for (const auto &[name, value] : params) {
+        const bool is_known = std::any_of(row.info.params.begin(), row.info.params.end(),
+                                          [&name = name](const ParamSpec &p) { return p.name == name; });
+        if (!is_known)
+            return name;
+    }
+    return "";
+}
+
+/// Why the planner does not choose a variant by itself that it would take if asked for; nothing if it does.
+std::optional<std::string> not_by_default(const ScheduleRow &row, const std::string &variant,
+                                          const ConvDesc &desc, const Target &target, const Params &params) {
+    const std::string unknown = unknown_param(row, params);
+    if (!variant_info(variant).is_exact() && !unknown.empty())
+        return "has no parameter '" + unknown + "'";
+    return row.planning.loses == nullptr ? std::nullopt : row.planning.loses(desc, target);
+}
+
 /// The requested parameters that the schedule has. Throws Error(BadArgument) for one it does not have when
 /// the schedule was named, or for a negative value.
 void check_params(const ScheduleRow &row, const Params &params) {
+    const std::string unknown = unknown_param(row, params);
+    if (!unknown.empty())
+        throw Error(ErrorCode::BadArgument,
+                    "parameter '" + unknown + "': schedule " + row.info.name + " has none of that name");
     for (const auto &[name, value] : params) {
-        const auto spec = std::find_if(row.info.params.begin(), row.info.params.end(),
-                                       [&name = name](const ParamSpec &p) { return p.name == name; });
-        if (spec == row.info.params.end())
-            throw Error(ErrorCode::BadArgument,
-                        "parameter '" + name + "': schedule " + row.info.name + " has none of that name");
         if (value < 0)
             throw Error(ErrorCode::BadArgument,
                         "parameter " + name + ": got " + std::to_string(value) + ", want >= 0 (0: derived)");
     }
+}
+
+/// Why the request leaves out a variant that takes the problem; empty if it does not.
+std::string excluded(const VariantInfo &variant, const PlanRequest &request) {
+    if (!variant.is_exact() && request.accuracy == Accuracy::Exact)
+        return "accuracy is exact";
+    if (!variant.is_exact() && request.tile == 1)
+        return "the weights are not transformed";
+    if (variant.is_exact() && request.tile > 1)
+        return "the weights are transformed";
+    return "";
+}
+
+/// The numbers asked for; shared weights fix the tile.
+Params requested_params(const PlanRequest &request) {
+    Params params = request.params;
+    if (request.tile > 1)
+        params["tile"] = request.tile;
+    return params;
 }
 
 /// Pairs of variant and schedule in the order of preference: tuned schedules of any of the variants first.
@@ -87,7 +125,10 @@ std::vector<std::pair<std::string, const ScheduleRow *>> candidates(const std::v
     std::vector<std::pair<std::string, const ScheduleRow *>> pairs;
     for (const std::string &variant : variants) {
         for (const ScheduleRow &row : rows()) {
-            if (row.info.serves(variant) && (schedule.empty() || row.info.name == schedule))
+            const bool is_known = std::any_of(pairs.begin(), pairs.end(), [&](const auto &pair) {
+                return pair.first == variant && pair.second->info.name == row.info.name;
+            });
+            if (!is_known && row.info.serves(variant) && (schedule.empty() || row.info.name == schedule))
                 pairs.emplace_back(variant, &row);
         }
     }
@@ -110,6 +151,20 @@ std::string Plan::text() const {
 
 Packing Plan::packing(const ConvDesc &desc) const {
     return row_of(*this).planning.packing(desc, target, params);
+}
+
+double Plan::relative_error() const {
+    return variant_info(variant).relative_error;
+}
+
+std::string accuracy_name(Accuracy accuracy) {
+    return accuracy == Accuracy::Exact ? "exact" : "fast";
+}
+
+Accuracy parse_accuracy(const std::string &name) {
+    if (name != "exact" && name != "fast")
+        throw Error(ErrorCode::BadArgument, "accuracy: got '" + name + "', want exact or fast");
+    return name == "exact" ? Accuracy::Exact : Accuracy::Fast;
 }
 
 const std::vector<ScheduleInfo> &schedule_table() {
@@ -157,19 +212,28 @@ PlanChoice make_plan(const ConvDesc &desc, const Target &target, const PlanReque
         const bool is_asked_for = variant.name == request.variant;
         if (request.variant.empty() ? variant.op != whole_op(desc) : !is_asked_for)
             continue;
-        if (variant.op == whole_op(desc) && variant.accepts(desc))
+        const bool is_taking = variant.op == whole_op(desc) && variant.accepts(desc);
+        const std::string why = is_taking ? excluded(variant, request) : "takes " + variant.condition;
+        if (why.empty())
             variants.push_back(variant.name);
         else
-            choice.rejected.push_back({variant.name, "takes " + variant.condition});
+            choice.rejected.push_back({variant.name, why});
     }
+    choice.accuracy = request.accuracy.value_or(Accuracy::Fast);
+    choice.accuracy_source = request.accuracy ? "explicit" : "default";
+    const bool is_variant_free = request.variant.empty() && request.tile <= 1;
+    const Params params = requested_params(request);
     for (const auto &[variant, row] : candidates(variants, request.schedule)) {
-        if (const auto reason = rejection(*row, desc, target)) {
+        auto reason = rejection(*row, desc, target);
+        if (!reason && is_variant_free)
+            reason = not_by_default(*row, variant, desc, target, params);
+        if (reason) {
             choice.rejected.push_back({variant + "/" + row->info.name, *reason});
             continue;
         }
-        check_params(*row, request.params);
+        check_params(*row, params);
         choice.plan = {variant, row->info.name, target,
-                       row->planning.complete(desc, target, request.params, request.co_block)};
+                       row->planning.complete(desc, target, params, request.co_block)};
         const bool is_explicit =
             !request.schedule.empty() || !request.variant.empty() || !request.params.empty();
         choice.source = is_explicit ? "explicit" : "default";

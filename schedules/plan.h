@@ -7,6 +7,7 @@
 #include "schedules/target.h"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,10 @@ struct Plan {
 
     /// The weight layout this plan's kernel reads for `desc`.
     Packing packing(const ConvDesc &desc) const;
+
+    /// The error bound that applies: 0 for that of a sum (runtime/oracle_op.cpp), else
+    /// VariantInfo::relative_error.
+    double relative_error() const;
 };
 
 /// One tunable number.
@@ -61,10 +66,22 @@ struct Rejection {
     std::string reason;
 };
 
+/// How much rounding a plan may trade for speed.
+enum class Accuracy {
+    Exact, ///< that of a sum, whatever its order
+    Fast, ///< also variants with an error bound of their own (f32 only), where they are expected to be faster
+};
+
+/// "exact" or "fast" and back. Throws Error(BadArgument) for another name.
+std::string accuracy_name(Accuracy accuracy);
+Accuracy parse_accuracy(const std::string &name);
+
 /// A plan with its history, for `explain`.
 struct PlanChoice {
     Plan plan;
-    std::string source; ///< "default", "explicit", later "tuning record ..."
+    Accuracy accuracy = Accuracy::Fast; ///< what was allowed
+    std::string accuracy_source;        ///< "default" or "explicit"
+    std::string source;                 ///< "default", "explicit", later "tuning record ..."
     std::vector<Rejection> rejected;
 };
 
@@ -73,8 +90,11 @@ struct PlanRequest {
     std::string variant;
     std::string schedule;
     Params params;
+    std::optional<Accuracy> accuracy; ///< nothing: fast
     /// For a library that dispatches between CPU classes: every member must read the same packed weights.
+    /// Packing::co_block and Packing::tile.
     int co_block = 0;
+    int tile = 0;
 };
 
 /// Throws Error(BadArgument) listing the known names if the request names an unknown variant or schedule.

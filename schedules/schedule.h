@@ -27,6 +27,10 @@ struct SchedulePlanning {
 
     /// The weight layout for complete parameters.
     Packing (*packing)(const ConvDesc &desc, const Target &target, const Params &params);
+
+    /// Why a more general variant is expected to be as fast; nothing if this schedule is expected to win.
+    /// Asked only where the caller leaves the variant open. Null: wins wherever it serves.
+    std::optional<std::string> (*loses)(const ConvDesc &desc, const Target &target) = nullptr;
 };
 
 /// reject() of a schedule that takes everything.

@@ -44,6 +44,7 @@ TEST_P(HotLoop, HasOnlyFmasLoadsAndScalarAddressing) {
     const ConvDesc desc = ConvDesc::parse(c.key);
     PlanRequest request;
     request.schedule = "x86_avx2";
+    request.accuracy = Accuracy::Exact;
     request.params = c.params;
     const Plan plan = make_plan(desc, parse_target("x86_avx2"), request).plan;
     const testing::Loop loop = testing::hot_loop(assembly_of(desc, plan));
@@ -123,6 +124,28 @@ INSTANTIATE_TEST_SUITE_P(
                       HotLoopCase{"f64", "conv_ci64_i28x28_co64_k3x3_p1_g64_f64_bias", {}}),
     [](const auto &info) { return info.param.name; });
 
+TEST(WinogradHotLoop, HasOnlyFmasLoadsAndScalarAddressing) {
+    for (const char *key : {"conv_ci64_i56x56_co64_k3x3_p1_bias_relu", "conv_ci256_i13x13_co384_k3x3_p1_bias",
+                            "conv_ci512_i7x7_co512_k3x3_p1", "conv_ci64_i28x28_co64_k3x3_p1_nchw"}) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        const Plan plan = make_plan(desc, parse_target("x86_avx2")).plan;
+        ASSERT_EQ(plan.variant, "winograd") << key;
+        const testing::Loop loop = testing::hot_loop(assembly_of(desc, plan));
+        SCOPED_TRACE(plan.text() + "\n" + loop.text());
+        const int tile_t = plan.params.at("tile_t");
+        const int unroll_ci = plan.params.at("unroll_ci");
+        EXPECT_EQ(loop.count("vfmadd"), plan.params.at("co_vectors") * tile_t * unroll_ci);
+        EXPECT_LE(loop.count("vbroadcast"), tile_t * unroll_ci);
+        EXPECT_EQ(loop.stack_accesses(), 0);
+        for (const char *unwanted :
+             {"vpextr", "vpinsr", "vpadd", "vpmul", "vpbroadcast", "vperm", "imul", "call"})
+            EXPECT_EQ(loop.count(unwanted), 0) << unwanted;
+        const int overhead = static_cast<int>(loop.instructions.size()) - loop.count("vfmadd") -
+                             loop.count("vbroadcast") - loop.count("vmov");
+        EXPECT_LE(overhead, tile_t + 5);
+    }
+}
+
 TEST(HotLoopReader, SeesSpillsAndVectorIntegerArithmetic) {
     const std::string assembly =
         ".L1:\n\tvfmadd231ps %ymm1, %ymm2, %ymm3 # comment\n\tvmovaps %ymm3, 32(%rsp)\n"
@@ -156,11 +179,11 @@ std::string reason_of(const PlanChoice &choice, const std::string &schedule) {
 }
 
 TEST(Planner, TakesTheTunedScheduleOnItsTarget) {
-    const ConvDesc desc = ConvDesc::parse("conv_ci64_i56x56_co64_k3x3_p1");
+    const ConvDesc desc = ConvDesc::parse("conv_ci64_i56x56_co64_k5x5_p2");
     const PlanChoice choice = make_plan(desc, parse_target("x86_avx2"));
     EXPECT_EQ(choice.plan.schedule, "x86_avx2");
     EXPECT_EQ(choice.source, "default");
-    EXPECT_EQ(choice.rejected.size(), 2u) << "the two special variants of conv";
+    EXPECT_EQ(choice.rejected.size(), 3u) << "the special variants of conv";
     EXPECT_EQ(reason_of(choice, "pointwise"), "takes conv with a kernel of 1, one group, no padding");
 }
 
@@ -290,8 +313,10 @@ TEST(Planner, RefusesANamedScheduleThatCannotServe) {
 
 TEST(Planner, TileWastesTheFewestPositions) {
     // 49 positions: 10 tiles of 5 compute 50, 9 tiles of 6 compute 54.
+    PlanRequest request;
+    request.accuracy = Accuracy::Exact;
     const PlanChoice choice =
-        make_plan(ConvDesc::parse("conv_ci512_i7x7_co512_k3x3_p1"), parse_target("x86_avx2"));
+        make_plan(ConvDesc::parse("conv_ci512_i7x7_co512_k3x3_p1"), parse_target("x86_avx2"), request);
     EXPECT_EQ(choice.plan.params.at("tile_p"), 5);
 }
 
@@ -300,7 +325,10 @@ TEST(Planner, MembersOfADispatchingLibraryShareThePacking) {
     const PlanChoice best = make_plan(desc, parse_target("x86_avx2"));
     PlanRequest request;
     request.co_block = best.plan.packing(desc).co_block;
+    request.tile = best.plan.packing(desc).tile;
     const PlanChoice baseline = make_plan(desc, parse_target("x86_64"), request);
+    EXPECT_EQ(best.plan.variant, "winograd");
+    EXPECT_EQ(baseline.plan.text(), "winograd/generic/co_block=16,tile=4");
     EXPECT_EQ(baseline.plan.packing(desc), best.plan.packing(desc));
 }
 

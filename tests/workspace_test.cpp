@@ -100,9 +100,10 @@ Workspace workspace_of(const ConvDesc &desc, const PlanChoice &choice) {
     return workspace;
 }
 
-PlanChoice plan_of(const ConvDesc &desc, const char *schedule = "") {
+PlanChoice plan_of(const ConvDesc &desc, const char *schedule = "", Accuracy accuracy = Accuracy::Fast) {
     PlanRequest request;
     request.schedule = schedule;
+    request.accuracy = accuracy;
     return make_plan(desc, host_target(), request);
 }
 
@@ -135,12 +136,30 @@ TEST(Workspace, PaddingNeedsNoMoreThanAStripOfRows) {
              {"conv_ci32_i28x28_co32_k3_p1_nhwc", "conv_ci32_i28x20_co32_k3_s2_p2_nchw",
               "conv_ci64_i112x112_co16_k3_p1_nhwc", "conv_ci8_i6x9x7_co8_k3_p1_ndhwc"}) {
             const ConvDesc desc = ConvDesc::parse(fmt::format("{}_{}", problem, mode));
-            const PlanChoice choice = plan_of(desc);
+            const PlanChoice choice = plan_of(desc, "", Accuracy::Exact);
             const Workspace workspace = workspace_of(desc, choice);
             EXPECT_LE(workspace.heap, strip_bytes(desc, choice.plan) + kOverread) << choice.plan.text();
             EXPECT_LE(workspace.heap, 2 * int64_t{choice.plan.target.l2_bytes}) << choice.plan.text();
             EXPECT_LE(workspace.stack, kMostStack) << desc.key();
         }
+    }
+}
+
+TEST(Workspace, WinogradHoldsAStripOfTilesNoMoreThanTheInputOrFourMebibytes) {
+    constexpr int64_t kFourMebibytes = 4 << 20;
+    for (const char *key :
+         {"conv_ci64_i56x56_co64_k3_p1", "conv_ci128_i112x112_co128_k3_p1", "conv_ci512_i28x28_co512_k3_p1",
+          "conv_ci512_i14x14_co512_k3_p1", "conv_ci512_i7x7_co512_k3_p1", "conv_ci64_i390x390_co64_k3"}) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        const PlanChoice choice = plan_of(desc);
+        ASSERT_EQ(choice.plan.variant, "winograd") << key;
+        int64_t input = static_cast<int64_t>(dtype_bytes(desc.in_type));
+        for (const int64_t extent : input_shape(desc))
+            input *= extent;
+        const Workspace workspace = workspace_of(desc, choice);
+        EXPECT_GT(workspace.heap, 0) << key;
+        EXPECT_LE(workspace.heap, std::max(kFourMebibytes, input)) << choice.plan.text();
+        EXPECT_LE(workspace.stack, kMostStack) << key;
     }
 }
 

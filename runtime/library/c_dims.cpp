@@ -114,12 +114,18 @@ CDims positional_dims(const ConvDesc &desc, Layout layout, int64_t channels, int
     return dims;
 }
 
-CDims packed_dims(const ConvDesc &desc, const std::string &block, int axes) {
+std::string packed_taps(int kernel, const CPacking &packing) {
+    if (kernel == 1 || packing.tile.empty())
+        return std::to_string(kernel);
+    return fmt::format("({} + {})", packing.tile, kernel - 1);
+}
+
+CDims packed_dims(const ConvDesc &desc, const CPacking &packing, int axes) {
     CDims dims;
-    dims.extents = {block, std::to_string(desc.ci / desc.groups)};
+    dims.extents = {packing.block, std::to_string(desc.ci / desc.groups)};
     for (int i = 0; i < axes; i++)
-        dims.extents.push_back(std::to_string(i < desc.rank ? desc.kernel[desc.rank - 1 - i] : 1));
-    dims.extents.push_back(fmt::format("(({0} + {1} - 1) / {1})", desc.co, block));
+        dims.extents.push_back(packed_taps(i < desc.rank ? desc.kernel[desc.rank - 1 - i] : 1, packing));
+    dims.extents.push_back(fmt::format("(({0} + {1} - 1) / {1})", desc.co, packing.block));
     std::vector<int> order;
     for (size_t i = 0; i < dims.extents.size(); i++)
         order.push_back(static_cast<int>(i));

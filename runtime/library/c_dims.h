@@ -37,9 +37,17 @@ std::string stored_extent(const ConvDesc &desc, const std::string &out);
 /// which the kernel sees `seen`.
 CDims positional_dims(const ConvDesc &desc, Layout layout, int64_t channels, int64_t seen, bool is_stored);
 
-/// The packed filter with `axes` kernel axes (those beyond the rank have extent 1); `block` is a C expression
-/// of Packing::co_block.
-CDims packed_dims(const ConvDesc &desc, const std::string &block, int axes);
+/// C expressions of Packing::co_block and Packing::tile; no tile if it is 1 on every platform.
+struct CPacking {
+    std::string block;
+    std::string tile;
+};
+
+/// Elements of the packed filter along an axis with `kernel` taps (packed_taps).
+std::string packed_taps(int kernel, const CPacking &packing);
+
+/// The packed filter with `axes` kernel axes (those beyond the rank have extent 1).
+CDims packed_dims(const ConvDesc &desc, const CPacking &packing, int axes);
 
 /// Weights as users have them (filter_shape) in the packing kernel's order {co / groups, groups, ci / groups,
 /// kx, ky, kz}.

@@ -188,6 +188,8 @@ std::string platform_block(const Model &model, size_t platform) {
         if (!reads_filter(kernel.desc))
             continue;
         text += fmt::format("#define {}_{}_CO_BLOCK {}\n", prefix, id, packing.co_block);
+        if (transforms_weights(kernel))
+            text += fmt::format("#define {}_{}_TILE {}\n", prefix, id, packing.tile);
         if (!passes_weights(model))
             continue;
         const std::string symbol = pack_symbol(model, kernel.desc.weight_type, packing);
@@ -199,8 +201,9 @@ std::string platform_block(const Model &model, size_t platform) {
 }
 
 std::string platform_blocks(const Model &model) {
-    std::string text =
-        "/* Facts of this platform's kernels: output channels side by side in a packed filter. */\n";
+    std::string text = "/* Facts of this platform's kernels: output channels side by side in a packed "
+                       "filter, outputs of a Winograd\n"
+                       " * tile that it is transformed for (1: it is not). */\n";
     std::string names;
     for (size_t i = 0; i < model.platforms.size(); i++) {
         const std::string &name = model.platforms[i].name;

@@ -26,8 +26,12 @@ struct CTensor {
     bool is_output() const { return spec.role == TensorRole::Output || spec.role == TensorRole::Indices; }
 };
 
-std::string block_macro(const Model &model, const std::string &id) {
-    return upper_case(fmt::format("{}_{}_co_block", model.name, id));
+/// The macros of layer or kernel `id` that hold the packing.
+CPacking packing_macros(const Model &model, const KernelEntry &kernel, const std::string &id) {
+    CPacking macros = {upper_case(fmt::format("{}_{}_co_block", model.name, id)), ""};
+    if (transforms_weights(kernel))
+        macros.tile = upper_case(fmt::format("{}_{}_tile", model.name, id));
+    return macros;
 }
 
 /// A tensor at the output's positions: of `channels`, of which the kernel sees `seen` from `begin` on.
@@ -59,7 +63,7 @@ CTensor kernel_tensor(const Model &model, const KernelEntry &kernel, const Tenso
         {},   "args->" + spec.name, ""};
     if (spec.role == TensorRole::Filter) {
         const ConvDesc merged = merge_trivial_axes(desc);
-        tensor.dims = packed_dims(merged, block_macro(model, kernel.id), merged.rank);
+        tensor.dims = packed_dims(merged, packing_macros(model, kernel, kernel.id), merged.rank);
         return tensor;
     }
     if (!kernel.desc.is_open()) {
@@ -211,7 +215,7 @@ std::vector<TensorSpec> filters_of(const KernelEntry &kernel) {
 std::string pack_function(const Model &model, const KernelEntry &kernel, const TensorSpec &filter) {
     const ConvDesc &desc = op_of(kernel.desc, filter);
     const CDims plain = plain_filter_dims(desc);
-    const CDims packed = packed_dims(desc, block_macro(model, kernel.id), kMaxSpatialRank);
+    const CDims packed = packed_dims(desc, packing_macros(model, kernel, kernel.id), kMaxSpatialRank);
     const Blanks blanks = {{"name", model.name},
                            {"id", kernel.id},
                            {"function", tensor_name("pack", filter.op)},
@@ -302,11 +306,17 @@ std::string layer_macros(const Model &model, const LayerEntry &layer) {
     std::string text = fmt::format("#define {}_KEY \"{}\"\n", prefix, desc.key());
     for (const TensorSpec &filter : filters_of(model.kernels[layer.kernel])) {
         const ConvDesc &op = op_of(desc, filter);
-        const std::string block = prefix + "_CO_BLOCK";
+        const CPacking packing = packing_macros(model, model.kernels[layer.kernel], layer.id);
+        std::string weights =
+            std::to_string(int64_t(op.ci / op.groups) * spatial_product(op.kernel, op.rank));
+        if (!packing.tile.empty()) {
+            weights = std::to_string(op.ci);
+            for (int axis = 0; axis < op.rank; axis++)
+                weights += " * " + packed_taps(op.kernel[axis], packing);
+        }
         if (passes_weights(model))
-            text += fmt::format("#define {}_{}_ELEMENTS ((size_t)(({} + {} - 1) / {} * {}) * {})\n", prefix,
-                                upper_case(filter.name), op.co, block, block, block,
-                                int64_t(op.ci / op.groups) * spatial_product(op.kernel, op.rank));
+            text += fmt::format("#define {0}_{1}_ELEMENTS ((size_t)(({2} + {3} - 1) / {3} * {3}) * {4})\n",
+                                prefix, upper_case(filter.name), op.co, packing.block, weights);
     }
     const std::vector<std::string> names = axis_names(desc.rank);
     for (int axis = 0; axis < desc.rank; axis++) {

@@ -31,7 +31,8 @@ Json kernel_json(const Model &model, size_t index) {
     for (size_t p = 0; p < model.platforms.size(); p++) {
         const PlatformPlan &plan = kernel.plans[p];
         Json &platform = json["platforms"][model.platforms[p].name];
-        platform["packing"] = {{"co_block", plan.packing.co_block}, {"filters", Json::object()}};
+        platform["packing"] = {
+            {"co_block", plan.packing.co_block}, {"tile", plan.packing.tile}, {"filters", Json::object()}};
         for (const TensorSpec &spec : tensor_specs(kernel.desc, plan.packing)) {
             if (spec.role == TensorRole::Filter)
                 platform["packing"]["filters"][spec.name] = spec.shape;

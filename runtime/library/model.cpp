@@ -126,7 +126,7 @@ private:
     bool take(const std::string &id, const ConvDesc &desc) {
         const std::string lower = lower_case(id);
         std::vector<std::string> names = {lower};
-        for (const char *suffix : {"_args", "_kernel", "_co_block"})
+        for (const char *suffix : {"_args", "_kernel", "_co_block", "_tile"})
             names.push_back(lower + suffix);
         for (const TensorSpec &spec : tensor_specs(desc, Packing())) {
             if (is_trained(spec))
@@ -153,14 +153,16 @@ PlatformPlan plan_platform(const ConvDesc &desc, const Platform &platform, PlanR
         if (plan.members.size() == 1) {
             plan.packing = plan.members[0].plan.packing(desc);
             request.co_block = plan.packing.co_block;
+            request.tile = plan.packing.tile;
             // A schedule or its numbers fixed by the caller are for the best class; the others have their
             // own.
             request.schedule.clear();
             request.params.clear();
         }
         if (!(plan.members.back().plan.packing(desc) == plan.packing))
-            throw Error(ErrorCode::Internal, fmt::format("plan of {} for {} does not keep co_block {}",
-                                                         desc.key(), target.name, plan.packing.co_block));
+            throw Error(ErrorCode::Internal,
+                        fmt::format("plan of {} for {} does not keep co_block {}, tile {}", desc.key(),
+                                    target.name, plan.packing.co_block, plan.packing.tile));
     }
     return plan;
 }
@@ -225,11 +227,17 @@ std::string kernel_symbol(const Model &model, const KernelEntry &kernel) {
 }
 
 std::string pack_symbol(const Model &model, DType type, const Packing &packing) {
-    return fmt::format("{}_pack_{}_co{}", model.name, dtype_name(type), packing.co_block);
+    return fmt::format("{}_pack_{}_co{}{}", model.name, dtype_name(type), packing.co_block,
+                       packing.is_transformed() ? fmt::format("_f{}", packing.tile) : "");
 }
 
 std::string baked_symbol(const Model &model, const LayerEntry &layer, const std::string &tensor) {
     return fmt::format("{}_{}_{}", model.name, layer.id, tensor);
+}
+
+bool transforms_weights(const KernelEntry &kernel) {
+    return std::any_of(kernel.plans.begin(), kernel.plans.end(),
+                       [](const PlatformPlan &plan) { return plan.packing.is_transformed(); });
 }
 
 bool is_trained(const TensorSpec &tensor) {

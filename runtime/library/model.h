@@ -60,6 +60,9 @@ std::string baked_symbol(const Model &model, const LayerEntry &layer, const std:
 /// Whether a tensor of a call holds trained values: the filter, and what has one number per channel.
 bool is_trained(const TensorSpec &tensor);
 
+/// Whether any platform's kernel reads transformed weights (Packing::tile).
+bool transforms_weights(const KernelEntry &kernel);
+
 /// Whether calls take the filter as an argument; if not, it is baked.
 inline bool passes_weights(const Model &model) {
     return model.weights == WeightMode::Passed;

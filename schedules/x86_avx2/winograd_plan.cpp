@@ -1,0 +1,193 @@
+// Planning side of the AVX2 Winograd schedule (schedule.h): when it is expected to be faster, and its numbers
+// from register and cache arithmetic.
+#include "generators/conv_shape.h"
+#include "generators/error.h"
+#include "schedules/cpu/winograd_choice.h"
+#include "schedules/schedule.h"
+#include "schedules/vector_loads.h"
+
+#include <algorithm>
+
+namespace convsmith::x86_avx2 {
+namespace {
+
+std::optional<std::string> reject(const ConvDesc &desc, const Target &) {
+    if (reads_beyond_residual(desc))
+        return "residual with few positions, channels first: a vector of channels reads beyond its end";
+    return std::nullopt;
+}
+
+/// Both transforms cost about 800 instructions per tile and vector of channels, the products of a tile 36
+/// FMAs per pair of vector and channel: below 32 channels the transforms take most of what is saved.
+std::optional<std::string> loses(const ConvDesc &desc, const Target &) {
+    constexpr int kFewestChannels = 32;
+    constexpr double kLeastGain = 1.4;
+    constexpr int kFewestTiles = 4;
+    if (desc.ci < kFewestChannels || desc.co < kFewestChannels)
+        return "fewer than " + std::to_string(kFewestChannels) +
+               " channels: the transforms take what is saved";
+    const int tile = cpu::choose_winograd_tile(desc);
+    const double gain = cpu::winograd_gain(desc, tile);
+    if (gain < kLeastGain)
+        return "saves too little: " + std::to_string(gain) + " multiplications per one, tiles overhang";
+    if (cpu::winograd_tiles(desc, tile).total < kFewestTiles)
+        return "fewer than " + std::to_string(kFewestTiles) + " tiles for the weights of a transform";
+    return std::nullopt;
+}
+
+/// What a strip of `rows` rows of tiles holds and costs.
+struct Strip {
+    int rows = 1;
+    int tile_t = 1;
+    double cycles = 0; ///< of the whole problem
+};
+
+/// Sizes of the problem that strips are chosen by.
+struct Sizing {
+    cpu::WinogradTiles tiles;
+    int row_tiles = 1;
+    double row_bytes = 0;         ///< of one padded input row
+    double transformed_bytes = 0; ///< of one tile's input
+    double weight_bytes = 0;
+    double product_cycles = 0; ///< of one tile, all its elements: 16 multiplications a cycle
+    int tile = 0;              ///< along the axis that strips cut
+    int halo = 0;
+};
+
+Sizing sizing_of(const ConvDesc &d, int tile) {
+    Sizing s;
+    s.tiles = cpu::winograd_tiles(d, tile);
+    s.row_tiles = s.tiles.total / s.tiles.along[0];
+    s.row_bytes = 4.0 * d.ci;
+    for (int a = 1; a < d.rank; a++)
+        s.row_bytes *= d.in[a] + d.pad_begin[a] + d.pad_end[a];
+    s.transformed_bytes = 4.0 * d.ci * s.tiles.elements;
+    s.weight_bytes = s.transformed_bytes * d.co;
+    s.product_cycles = s.weight_bytes / 4 / 16;
+    s.tile = d.kernel[0] > 1 ? tile : 1;
+    s.halo = d.kernel[0] - 1;
+    return s;
+}
+
+/// Largest register tile that needs the fewest cycles for `strip_t` tiles, 5 % added for each tile less than
+/// 6 (fewer accumulators hide less of the FMA latency).
+int choose_tile_t(int co_vectors, int strip_t) {
+    const int largest = co_vectors == 1 ? 8 : co_vectors == 2 ? 6 : 4;
+    const auto cost = [&](int t) {
+        const int computed = (strip_t + t - 1) / t * t;
+        return computed * (1 + 0.05 * (largest - t));
+    };
+    int best = std::min(largest, strip_t);
+    for (int t = best - 1; t >= 1 && t * co_vectors >= 8; t--) {
+        if (cost(t) < cost(best))
+            best = t;
+    }
+    return best;
+}
+
+/// The strip that costs least. Every strip streams all weights, from L3 (16 bytes a cycle, while the first of
+/// its register tiles computes) or, beyond 4 MiB, from what is left of a shared L3 or memory (5 bytes a
+/// cycle). Its transformed input is written once and read for every group of channels: beyond half of L2 at 8
+/// bytes a cycle. Its padded input is copied, 4 bytes a cycle. All of it must fit the workspace.
+Strip choose_strip(const ConvDesc &d, const Target &target, int tile, int co_vectors) {
+    constexpr double kWorkspace = 3.5 * 1024 * 1024;
+    constexpr double kShareOfL3 = 4.0 * 1024 * 1024;
+    constexpr int kGroup = 64; // output channels
+    const Sizing s = sizing_of(d, tile);
+    Strip best;
+    for (int rows = 1; rows <= s.tiles.along[0]; rows++) {
+        const int strips = (s.tiles.along[0] + rows - 1) / rows;
+        const int strip_t = rows * s.row_tiles;
+        const double input = s.transformed_bytes * strip_t;
+        const double padded = s.row_bytes * (rows * s.tile + s.halo);
+        if (rows > 1 && input + padded > kWorkspace)
+            break;
+        const int tile_t = choose_tile_t(co_vectors, strip_t);
+        const int last_t = (s.tiles.along[0] - (strips - 1) * rows) * s.row_tiles;
+        const auto whole_tiles = [&](int t) { return (t + tile_t - 1) / tile_t * tile_t; };
+        const double products =
+            s.product_cycles * (whole_tiles(strip_t) * (strips - 1) + whole_tiles(last_t));
+        const double hidden = s.product_cycles * tile_t;
+        const double weights =
+            s.weight_bytes > kShareOfL3 ? s.weight_bytes / 5 : std::max(0.0, s.weight_bytes / 16 - hidden);
+        const double passes = 1 + static_cast<double>(d.co) / kGroup;
+        const double reads = input > target.l2_bytes / 2.0 ? input * passes / 8 : 0;
+        const double cycles = products + strips * (weights + reads + padded / 4);
+        if (best.cycles == 0 || cycles < best.cycles)
+            best = {rows, tile_t, cycles};
+    }
+    return best;
+}
+
+/// Blocks of channels whose products take at most 160 KiB, a part of L2, and that divide all evenly; at least
+/// four groups, so that threads can share a single strip.
+int choose_co_blocks(const ConvDesc &d, int co_block, int strip_t, int elements) {
+    constexpr int64_t kProductBytes = 160 * 1024;
+    constexpr int kFewestGroups = 4;
+    const int blocks = (d.co + co_block - 1) / co_block;
+    int best = 1;
+    for (int count = 2; count * kFewestGroups <= blocks; count *= 2) {
+        if (blocks % count == 0 && int64_t{4} * strip_t * elements * co_block * count <= kProductBytes)
+            best = count;
+    }
+    return best;
+}
+
+void check_params(const ConvDesc &desc, const Target &target, const Params &p, int lanes, int co_block) {
+    const auto fail = [](const std::string &what) {
+        throw Error(ErrorCode::BadArgument, "x86_avx2 winograd: " + what);
+    };
+    cpu::check_winograd_tile("x86_avx2 winograd", p.at("tile"));
+    const int vectors = p.at("co_vectors"), tile_t = p.at("tile_t");
+    if (vectors < 1 || vectors > 4 || (co_block != 0 && vectors * lanes != co_block))
+        fail("co_vectors is " + std::to_string(vectors) + ", want 1 to 4" +
+             (co_block != 0 ? " matching co_block " + std::to_string(co_block) : ""));
+    const int registers = vectors * tile_t + std::min(vectors, tile_t) + 1;
+    if (registers > target.vector_registers)
+        fail("co_vectors x tile_t needs " + std::to_string(registers) + " registers, the target has " +
+             std::to_string(target.vector_registers));
+    if (desc.ci % p.at("unroll_ci") != 0)
+        fail("unroll_ci is " + std::to_string(p.at("unroll_ci")) +
+             ", want a divisor of ci = " + std::to_string(desc.ci));
+}
+
+Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
+    const int lanes = vector_lanes(target, desc.acc_type);
+    Params full = params;
+    const auto derive = [&](const char *name, int value) {
+        if (full[name] == 0)
+            full[name] = value;
+    };
+    const ConvDesc d = merge_trivial_axes(desc);
+    derive("tile", cpu::choose_winograd_tile(d));
+    cpu::check_winograd_tile("x86_avx2 winograd", full["tile"]);
+    derive("co_vectors", co_block != 0 ? co_block / lanes : desc.co > lanes ? 2 : 1);
+    derive("rows", choose_strip(d, target, full["tile"], full["co_vectors"]).rows);
+    const cpu::WinogradTiles tiles = cpu::winograd_tiles(d, full["tile"]);
+    full["rows"] = std::min(full["rows"], tiles.along[0]);
+    const int strip_t = tiles.total / tiles.along[0] * full["rows"];
+    derive("tile_t", choose_tile_t(full["co_vectors"], strip_t));
+    full["tile_t"] = std::min(full["tile_t"], strip_t);
+    derive("co_blocks", choose_co_blocks(d, full["co_vectors"] * lanes, strip_t, tiles.elements));
+    derive("unroll_ci", desc.ci % 4 == 0 ? 4 : desc.ci % 2 == 0 ? 2 : 1);
+    check_params(desc, target, full, lanes, co_block);
+    return full;
+}
+
+Packing packing(const ConvDesc &desc, const Target &target, const Params &params) {
+    return Packing{params.at("co_vectors") * vector_lanes(target, desc.acc_type), params.at("tile")};
+}
+
+} // namespace
+
+SchedulePlanning winograd_planning() {
+    return {{
+#include "schedules/x86_avx2/winograd_params.inc"
+            },
+            reject,
+            complete,
+            packing,
+            loses};
+}
+
+} // namespace convsmith::x86_avx2
