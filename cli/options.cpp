@@ -59,8 +59,9 @@ void add_model_options(CLI::App &app, ModelOptions &options) {
                    "Full shape of an ONNX input with open dimensions, e.g. x=1,3,320,320")
         ->type_name("NAME=N,C,...")
         ->allow_extra_args(false);
-    app.add_flag("--composites", options.composites,
-                 "Join depthwise-pointwise pairs and squeeze-and-excitation of an ONNX model into one layer each");
+    app.add_flag(
+        "--composites", options.composites,
+        "Join depthwise-pointwise pairs and squeeze-and-excitation of an ONNX model into one layer each");
 }
 
 void add_spec_options(CLI::App &app, SpecOptions &options, SpecNeed need) {

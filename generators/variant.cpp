@@ -58,12 +58,14 @@ bool is_depthwise(const ConvDesc &desc) {
 }
 
 bool is_channelwise(const ConvDesc &desc) {
-    return is_depthwise(desc) || desc.op == Op::MaxPool || desc.op == Op::AvgPool || desc.op == Op::LpPool;
+    return desc.in_layout == Layout::ChannelsLast && desc.out_layout == Layout::ChannelsLast &&
+           (is_depthwise(desc) || op_info(desc.op).is_pool);
 }
 
 bool leaves_out_padding(const ConvDesc &desc) {
     const bool adds_zeros = desc.pad_mode == PadMode::Zeros && desc.op != Op::MaxPool;
-    return desc.indices == Indices::None && (adds_zeros || desc.pad_mode == PadMode::Ignore);
+    return is_channelwise(desc) && desc.indices == Indices::None &&
+           (adds_zeros || desc.pad_mode == PadMode::Ignore);
 }
 
 } // namespace convsmith

@@ -41,7 +41,8 @@ bool is_winograd(const ConvDesc &desc);
 /// A conv with one input channel per group.
 bool is_depthwise(const ConvDesc &desc);
 
-/// An op that slides over each channel apart: a depthwise conv or a pool.
+/// An op that slides over each channel apart, whose neighbours lie side by side: a depthwise conv or a pool,
+/// channels last.
 bool is_channelwise(const ConvDesc &desc);
 
 /// True if taps of a channelwise op beyond its input change no result, so that they are left out: a sum with

@@ -19,6 +19,12 @@ struct Tile {
 };
 constexpr Tile kTiles[] = {{2, 6}, {3, 4}, {1, 8}};
 
+/// Every output channel reads the input channel of its own index: lanes of a vector read neighbouring
+/// channels.
+bool keeps_channels(const ConvDesc &desc) {
+    return desc.groups == desc.ci && desc.ci == desc.co;
+}
+
 std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     const int lanes = vector_lanes(target, desc.acc_type);
     const int co_per_group = desc.co / desc.groups;
@@ -31,7 +37,13 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     if (desc.in_type != desc.acc_type || desc.weight_type != desc.acc_type || desc.out_type != desc.acc_type)
         return "mixed types: tuned for one type throughout";
     if (!flattens_positions(desc))
-        return "depthwise: channelwise is tuned for it";
+        return "depthwise, channels last: channelwise is tuned for it";
+    if (keeps_channels(desc)) {
+        if (desc.co % lanes != 0)
+            return "depthwise with co = " + std::to_string(desc.co) + ", not a multiple of the " +
+                   std::to_string(lanes) + " lanes of a vector";
+        return std::nullopt;
+    }
     if (co_per_group < lanes)
         return "co per group is " + std::to_string(co_per_group) + ", fewer than the " +
                std::to_string(lanes) + " lanes of a vector";
@@ -57,7 +69,7 @@ Tile choose_fully_connected_tile(int co, int lanes) {
 
 /// The widest tile whose channel block divides the channels of a group; else 2 vectors with a guarded tail.
 Tile choose_tile(const ConvDesc &desc, int lanes) {
-    const int co = desc.co / desc.groups;
+    const int co = keeps_channels(desc) ? desc.co : desc.co / desc.groups;
     if (desc.groups == 1 && spatial_product(out_extents(desc), desc.rank) == 1)
         return choose_fully_connected_tile(co, lanes);
     for (const Tile &tile : kTiles) {
