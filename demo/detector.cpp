@@ -4,6 +4,7 @@
 #include "bench/compare.h"
 #include "generators/conv_shape.h"
 #include "generators/error.h"
+#include "generators/signature.h"
 #include "schedules/target.h"
 
 #include <cctype>
@@ -88,13 +89,39 @@ void write_raw(const std::string &path, const Tensor &tensor) {
         throw Error(ErrorCode::Io, path + ": cannot write");
 }
 
+/// The tensors that a layer reads beside its input and what is trained: residual, gate.
+std::vector<std::string> other_tensors(const Layer &layer) {
+    std::vector<std::string> names;
+    for (const TensorSpec &spec : tensor_specs(layer.desc, Packing())) {
+        const bool is_known = spec.role == TensorRole::Input || spec.role == TensorRole::Output ||
+                              layer.values(spec.name) != nullptr;
+        if (!is_known)
+            names.push_back(spec.name);
+    }
+    return names;
+}
+
 void prepare(const Detector &detector, const std::string &directory) {
     const std::string place = directory + "/";
     std::ofstream rows(place + "layers.inc");
     for (size_t i = 0; i < detector.layers.size(); i++) {
         const std::string &id = detector.layers[i].id;
-        rows << "LAYER(" << id << ", " << upper(id) << ")\n";
-        write_raw(std::string(place).append(id).append(".input"), detector.problem(i)["input"]);
+        const Problem problem = detector.problem(i);
+        write_raw(std::string(place).append(id).append(".input"), problem["input"]);
+        std::ofstream more(std::string(place).append(id).append(".more"), std::ios::binary);
+        std::string members;
+        int64_t elements = 0;
+        for (const std::string &name : other_tensors(detector.layers[i].layer)) {
+            const Tensor &tensor = problem[name];
+            members += ", ." + name + " = more + " + std::to_string(elements);
+            elements += tensor.elements();
+            more.write(static_cast<const char *>(tensor.data()),
+                       static_cast<std::streamsize>(tensor.bytes()));
+        }
+        if (!more.flush())
+            throw Error(ErrorCode::Io, place + id + ".more: cannot write");
+        rows << "LAYER(" << id << ", " << upper(id) << ", " << elements << ", .output = output" << members
+             << ")\n";
     }
     if (!rows.flush())
         throw Error(ErrorCode::Io, directory + "/layers.inc: cannot write");

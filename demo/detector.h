@@ -37,7 +37,7 @@ struct Detector {
 void read_raw(const std::string &path, const Tensor &tensor);
 void write_raw(const std::string &path, const Tensor &tensor);
 
-/// Writes layers.inc and <id>.input for the C host into `directory`.
+/// Writes layers.inc, <id>.input and <id>.more (residual and gate) for the C host into `directory`.
 void prepare(const Detector &detector, const std::string &directory);
 
 /// Judges what the host wrote, on this machine (`directory`) and elsewhere (`others`: name, directory),

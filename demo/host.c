@@ -1,7 +1,8 @@
 /* A host application for a library that `convsmith build` wrote: runs every layer on inputs read from files,
  * writes the outputs, and times each layer. Plain C99, no framework: the header and the two static libraries
- * are all. host DIR [ROUNDS]      reads DIR/<layer>.input, writes DIR/<layer>.output and, with ROUNDS > 0,
- * DIR/times.txt layers.inc has one line LAYER(id, ID) per layer; scripts/demo.sh makes it. */
+ * are all. host DIR [ROUNDS]      reads DIR/<layer>.input and .more, writes DIR/<layer>.output and, with
+ * ROUNDS > 0, DIR/times.txt. layers.inc has one line LAYER(id, ID, elements of .more, members...) per layer:
+ * .more holds the tensors beside the input, members say where; scripts/demo.sh makes both. */
 #define _POSIX_C_SOURCE 199309L
 #include "ocr_det.h"
 
@@ -11,20 +12,22 @@
 
 typedef struct layer {
     const char *id;
-    size_t input_elements, output_elements;
-    int (*run)(const float *input, float *output);
+    size_t input_elements, more_elements, output_elements;
+    int (*run)(const float *input, const float *more, float *output);
 } layer;
 
-#define LAYER(id, ID)                                                                                        \
-    static int run_##id(const float *input, float *output) {                                                 \
-        const ocr_det_##id##_args args = {.input = input, .output = output};                                 \
+#define LAYER(id, ID, elements, ...)                                                                         \
+    static int run_##id(const float *input, const float *more, float *output) {                              \
+        const ocr_det_##id##_args args = {.input = input, __VA_ARGS__};                                      \
+        (void)more;                                                                                          \
         return ocr_det_##id(&args);                                                                          \
     }
 #include "layers.inc"
 #undef LAYER
 
 static const layer layers[] = {
-#define LAYER(id, ID) {#id, OCR_DET_##ID##_INPUT_ELEMENTS, OCR_DET_##ID##_OUTPUT_ELEMENTS, run_##id},
+#define LAYER(id, ID, elements, ...)                                                                         \
+    {#id, OCR_DET_##ID##_INPUT_ELEMENTS, elements, OCR_DET_##ID##_OUTPUT_ELEMENTS, run_##id},
 #include "layers.inc"
 #undef LAYER
 };
@@ -66,20 +69,20 @@ static int ascending(const void *a, const void *b) {
 }
 
 /* Median over rounds of a call's microseconds; a round repeats the call for at least 2 ms. */
-static double time_layer(const layer *l, const float *input, float *output, int rounds) {
+static double time_layer(const layer *l, const float *input, const float *more, float *output, int rounds) {
     double *times = malloc((size_t)rounds * sizeof *times);
     double start = now_us(), median;
     int calls = 0, round, i;
     if (!times)
         fail("out of memory", l->id);
     while (calls == 0 || now_us() - start < 2000) {
-        check(l->run(input, output), l->id);
+        check(l->run(input, more, output), l->id);
         calls++;
     }
     for (round = 0; round < rounds; round++) {
         start = now_us();
         for (i = 0; i < calls; i++)
-            l->run(input, output);
+            l->run(input, more, output);
         times[round] = (now_us() - start) / calls;
     }
     qsort(times, (size_t)rounds, sizeof *times, ascending);
@@ -90,15 +93,18 @@ static double time_layer(const layer *l, const float *input, float *output, int 
 
 static void run_layer(const layer *l, const char *directory, int rounds, FILE *times) {
     float *input = malloc(l->input_elements * sizeof *input);
+    float *more = malloc((l->more_elements + 1) * sizeof *more);
     float *output = malloc(l->output_elements * sizeof *output);
-    if (!input || !output)
+    if (!input || !more || !output)
         fail("out of memory", l->id);
     transfer(directory, l->id, "input", input, l->input_elements);
-    check(l->run(input, output), l->id);
+    transfer(directory, l->id, "more", more, l->more_elements);
+    check(l->run(input, more, output), l->id);
     transfer(directory, l->id, "output", output, l->output_elements);
     if (times)
-        fprintf(times, "%s %.3f\n", l->id, time_layer(l, input, output, rounds));
+        fprintf(times, "%s %.3f\n", l->id, time_layer(l, input, more, output, rounds));
     free(input);
+    free(more);
     free(output);
 }
 

@@ -51,7 +51,7 @@ link_host cc "$native" "$out/host"
 others=()
 if [ "$native" != arm-64-linux ]; then
     mkdir -p "$out/arm-64-linux"
-    cp "$out"/*.input "$out/arm-64-linux/"
+    cp "$out"/*.input "$out"/*.more "$out/arm-64-linux/"
     link_host aarch64-linux-gnu-gcc arm-64-linux "$out/host_arm"
     qemu-aarch64 -L /usr/aarch64-linux-gnu "$out/host_arm" "$out/arm-64-linux"
     others+=("arm-64-linux (emulated)=$out/arm-64-linux")
