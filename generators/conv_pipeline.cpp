@@ -380,8 +380,4 @@ bool ConvPipeline::is_padded() const {
     return false;
 }
 
-bool ConvPipeline::keeps_channels() const {
-    return !filter.defined() || (desc.op == Op::Conv && desc.groups == desc.ci && desc.ci == desc.co);
-}
-
 } // namespace convsmith

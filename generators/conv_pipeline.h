@@ -73,9 +73,6 @@ struct ConvPipeline {
 
     /// True if the window reaches beyond the input on some axis, so that `padded` is more than the input.
     bool is_padded() const;
-
-    /// True if each channel is computed from the input channel of the same number or block.
-    bool keeps_channels() const;
 };
 
 /// What an op of a composite takes.

@@ -57,6 +57,11 @@ bool is_depthwise(const ConvDesc &desc) {
     return desc.op == Op::Conv && desc.groups == desc.ci && desc.groups > 1;
 }
 
+bool keeps_channels(const ConvDesc &desc) {
+    return !op_info(desc.op).has_filter ||
+           (desc.op == Op::Conv && desc.groups == desc.ci && desc.ci == desc.co);
+}
+
 bool is_channelwise(const ConvDesc &desc) {
     return desc.in_layout == Layout::ChannelsLast && desc.out_layout == Layout::ChannelsLast &&
            (is_depthwise(desc) || op_info(desc.op).is_pool);

@@ -41,6 +41,10 @@ bool is_winograd(const ConvDesc &desc);
 /// A conv with one input channel per group.
 bool is_depthwise(const ConvDesc &desc);
 
+/// True if every output channel is computed from the input channel of its own number: a depthwise conv
+/// without multiplier, a pool, an identity.
+bool keeps_channels(const ConvDesc &desc);
+
 /// An op that slides over each channel apart, whose neighbours lie side by side: a depthwise conv or a pool,
 /// channels last.
 bool is_channelwise(const ConvDesc &desc);

@@ -23,6 +23,12 @@ bool reads_beyond_input(const ConvDesc &op) {
     return lanes_differ && has_short_channel_stride(op.in_layout, op.in, op.rank);
 }
 
+std::optional<std::string> reject_short_residual(const ConvDesc &op, const Target &) {
+    if (reads_beyond_residual(op))
+        return "residual with few positions, channels first: a vector of channels reads beyond its end";
+    return std::nullopt;
+}
+
 int rearranged_lanes(const ConvDesc &desc, int most) {
     int lanes = 1;
     while (lanes * 2 <= most && stored_channels(desc) % (lanes * 2) == 0)

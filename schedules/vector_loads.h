@@ -4,11 +4,18 @@
 #pragma once
 
 #include "generators/conv_desc.h"
+#include "schedules/target.h"
+
+#include <optional>
+#include <string>
 
 namespace convsmith {
 
 /// True if a vector of output channels would read the residual so.
 bool reads_beyond_residual(const ConvDesc &op);
+
+/// The same as reject() of a schedule (schedule.h) whose vectors are channels of one position.
+std::optional<std::string> reject_short_residual(const ConvDesc &op, const Target &target);
 
 /// True if the lanes of a vector of output channels read different input channels, and so.
 bool reads_beyond_input(const ConvDesc &op);

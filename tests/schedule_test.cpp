@@ -37,17 +37,32 @@ void PrintTo(const HotLoopCase &c, std::ostream *out) {
     *out << c.key;
 }
 
+/// The plan for AVX2 and the loop where its kernel spends its time.
+struct PlannedLoop {
+    Plan plan;
+    testing::Loop loop;
+};
+
+PlannedLoop planned_loop(const std::string &key, const PlanRequest &request) {
+    const ConvDesc desc = ConvDesc::parse(key);
+    const Plan plan = make_plan(desc, parse_target("x86_avx2"), request).plan;
+    return {plan, testing::hot_loop(assembly_of(desc, plan))};
+}
+
+/// A request for the tuned schedule with the numbers of a case.
+PlanRequest tuned_request(const HotLoopCase &c) {
+    PlanRequest request;
+    request.schedule = "x86_avx2";
+    request.params = c.params;
+    return request;
+}
+
 class HotLoop : public ::testing::TestWithParam<HotLoopCase> {};
 
 TEST_P(HotLoop, HasOnlyFmasLoadsAndScalarAddressing) {
-    const HotLoopCase &c = GetParam();
-    const ConvDesc desc = ConvDesc::parse(c.key);
-    PlanRequest request;
-    request.schedule = "x86_avx2";
+    PlanRequest request = tuned_request(GetParam());
     request.accuracy = Accuracy::Exact;
-    request.params = c.params;
-    const Plan plan = make_plan(desc, parse_target("x86_avx2"), request).plan;
-    const testing::Loop loop = testing::hot_loop(assembly_of(desc, plan));
+    const auto [plan, loop] = planned_loop(GetParam().key, request);
     SCOPED_TRACE(plan.text() + "\n" + loop.text());
 
     const int vectors = plan.params.at("co_vectors");
@@ -89,13 +104,7 @@ INSTANTIATE_TEST_SUITE_P(
 class ChannelwiseLoop : public ::testing::TestWithParam<HotLoopCase> {};
 
 TEST_P(ChannelwiseLoop, SumsATileWithoutSelectsOrVectorAddressing) {
-    const HotLoopCase &c = GetParam();
-    const ConvDesc desc = ConvDesc::parse(c.key);
-    PlanRequest request;
-    request.schedule = "x86_avx2";
-    request.params = c.params;
-    const Plan plan = make_plan(desc, parse_target("x86_avx2"), request).plan;
-    const testing::Loop loop = testing::hot_loop(assembly_of(desc, plan));
+    const auto [plan, loop] = planned_loop(GetParam().key, tuned_request(GetParam()));
     SCOPED_TRACE(plan.text() + "\n" + loop.text());
 
     EXPECT_GE(loop.count("vfmadd"),
@@ -127,10 +136,8 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(WinogradHotLoop, HasOnlyFmasLoadsAndScalarAddressing) {
     for (const char *key : {"conv_ci64_i56x56_co64_k3x3_p1_bias_relu", "conv_ci256_i13x13_co384_k3x3_p1_bias",
                             "conv_ci512_i7x7_co512_k3x3_p1", "conv_ci64_i28x28_co64_k3x3_p1_nchw"}) {
-        const ConvDesc desc = ConvDesc::parse(key);
-        const Plan plan = make_plan(desc, parse_target("x86_avx2")).plan;
+        const auto [plan, loop] = planned_loop(key, PlanRequest());
         ASSERT_EQ(plan.variant, "winograd") << key;
-        const testing::Loop loop = testing::hot_loop(assembly_of(desc, plan));
         SCOPED_TRACE(plan.text() + "\n" + loop.text());
         const int tile_t = plan.params.at("tile_t");
         const int unroll_ci = plan.params.at("unroll_ci");

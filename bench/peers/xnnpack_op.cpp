@@ -61,6 +61,18 @@ std::vector<float> with_slack(int64_t elements) {
 #define CONVSMITH_XNNPACK_CACHES
 #endif
 
+/// A convolution or deconvolution with its weights; both have the same arguments.
+template<typename Create>
+xnn_status create_filtered(Create create, const ConvDesc &op, const OracleTensors &tensors,
+                           const Clamp &clamp, xnn_operator_t &made) {
+    const Window w(op);
+    const Tensor filter = to_ohwi(op, tensors.get("filter"));
+    return create(w.begin.h, w.end.w, w.end.h, w.begin.w, w.kernel.h, w.kernel.w, w.stride.h, w.stride.w,
+                  w.dilation.h, w.dilation.w, op.groups, op.ci / op.groups, op.co / op.groups, op.ci, op.co,
+                  filter.as<float>(), static_cast<const float *>(tensors.get("bias").data), clamp.min,
+                  clamp.max, 0, CONVSMITH_XNNPACK_CACHES & made);
+}
+
 } // namespace
 
 bool is_global_average(const ConvDesc &op) {
@@ -111,13 +123,8 @@ Tensor XnnpackOp::output() {
 
 xnn_operator_t XnnpackOp::create_convolution(const OracleTensors &tensors, const Clamp &clamp) {
     const Window w(op_);
-    const Tensor filter = to_ohwi(op_, tensors.get("filter"));
     xnn_operator_t op = nullptr;
-    status_ = xnn_create_convolution2d_nhwc_f32(
-        w.begin.h, w.end.w, w.end.h, w.begin.w, w.kernel.h, w.kernel.w, w.stride.h, w.stride.w, w.dilation.h,
-        w.dilation.w, op_.groups, op_.ci / op_.groups, op_.co / op_.groups, op_.ci, op_.co,
-        filter.as<float>(), static_cast<const float *>(tensors.get("bias").data), clamp.min, clamp.max, 0,
-        CONVSMITH_XNNPACK_CACHES & op);
+    status_ = create_filtered(xnn_create_convolution2d_nhwc_f32, op_, tensors, clamp, op);
     if (status_ != xnn_status_success)
         return op;
 #ifdef CONVSMITH_XNNPACK_RESHAPE
@@ -139,13 +146,8 @@ xnn_operator_t XnnpackOp::create_convolution(const OracleTensors &tensors, const
 xnn_operator_t XnnpackOp::create_deconvolution(const OracleTensors &tensors, const Clamp &clamp) {
     const Window w(op_);
     const Plane adjust(op_.out_pad, op_.rank, 0);
-    const Tensor filter = to_ohwi(op_, tensors.get("filter"));
     xnn_operator_t op = nullptr;
-    status_ = xnn_create_deconvolution2d_nhwc_f32(
-        w.begin.h, w.end.w, w.end.h, w.begin.w, w.kernel.h, w.kernel.w, w.stride.h, w.stride.w, w.dilation.h,
-        w.dilation.w, op_.groups, op_.ci / op_.groups, op_.co / op_.groups, op_.ci, op_.co,
-        filter.as<float>(), static_cast<const float *>(tensors.get("bias").data), clamp.min, clamp.max, 0,
-        CONVSMITH_XNNPACK_CACHES & op);
+    status_ = create_filtered(xnn_create_deconvolution2d_nhwc_f32, op_, tensors, clamp, op);
     if (status_ != xnn_status_success)
         return op;
 #ifdef CONVSMITH_XNNPACK_RESHAPE

@@ -45,7 +45,7 @@ bool is_pointwise(const ConvDesc &desc) {
 
 bool is_private(const OnnxGraph &graph, const OnnxLayer &layer) {
     return !graph.is_output(layer.output) && graph.consumers(layer.output).size() == 1 &&
-           layer.layer.desc.co_total == 0 && layer.indices.empty();
+           last_op(layer.layer.desc).co_total == 0;
 }
 
 void join_pairs(const OnnxGraph &graph, std::vector<OnnxLayer> &layers) {

@@ -11,7 +11,7 @@
 
 namespace convsmith::frontend {
 
-/// True if nothing but one node reads what `layer` writes, and it writes a tensor of its own.
+/// True if nothing but one node reads what `layer` writes, and that is a tensor of its own.
 bool is_private(const OnnxGraph &graph, const OnnxLayer &layer);
 
 /// Replaces every depthwise convolution whose only reader is a pointwise convolution, and that one, by a

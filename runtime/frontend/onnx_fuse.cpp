@@ -13,6 +13,13 @@ namespace convsmith::frontend {
 
 namespace {
 
+/// True if a factor of shape `factor` is one number per image and channel of a value of shape `value`.
+bool is_gate_shape(const std::vector<int64_t> &factor, const std::vector<int64_t> &value) {
+    return factor.size() == value.size() && factor.size() > 2 &&
+           std::equal(factor.begin(), factor.begin() + 2, value.begin()) &&
+           std::all_of(factor.begin() + 2, factor.end(), [](int64_t dim) { return dim == 1; });
+}
+
 class Fuser {
 public:
     Fuser(const OnnxGraph &graph, const OnnxShapes &shapes, const FuseStart &start)

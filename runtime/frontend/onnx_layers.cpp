@@ -191,15 +191,15 @@ private:
             } catch (const Error &) {
                 continue; // the layers stay as they are
             }
+            std::set<std::string> joined;
+            for (const OnnxLayer &part : *branch) {
+                joined.insert(part.output);
+            }
             std::vector<OnnxLayer> &layers = result_.layers;
-            layers.erase(std::remove_if(layers.begin(), layers.end(),
-                                        [&](const OnnxLayer &layer) {
-                                            return std::any_of(branch->begin(), branch->end(),
-                                                               [&](const OnnxLayer &part) {
-                                                                   return part.output == layer.output;
-                                                               });
-                                        }),
-                         layers.end());
+            layers.erase(
+                std::remove_if(layers.begin(), layers.end(),
+                               [&](const OnnxLayer &layer) { return joined.count(layer.output) != 0; }),
+                layers.end());
             const FuseStart start{made.layer.desc, node, proto.output(0), {}};
             finish(node, std::move(made), fuse_tail(graph_, shapes_, start));
             return true;
@@ -207,26 +207,11 @@ private:
         return false;
     }
 
-    /// Which input of a sum or product of two computed values a layer can begin with, the other being a stage
-    /// that reads a second tensor: of a product the larger. Nothing for any other node.
-    std::optional<int> main_operand(int node) const {
-        const onnx::NodeProto &proto = graph_.node(node);
-        if ((!is_op(node, "Add") && !is_op(node, "Sum") && !is_op(node, "Mul")) || proto.input_size() != 2 ||
-            proto.input(0) == proto.input(1)) {
-            return std::nullopt;
-        }
-        for (const std::string &input : proto.input()) {
-            if (graph_.constant(input) || !is_known(shapes_, input)) {
-                return std::nullopt;
-            }
-        }
-        const auto &a = *shapes_.find(proto.input(0)), &b = *shapes_.find(proto.input(1));
-        if (is_op(node, "Mul")) {
-            return is_gate_shape(b, a)   ? std::optional<int>(0)
-                   : is_gate_shape(a, b) ? std::optional<int>(1)
-                                         : std::nullopt;
-        }
-        return a == b ? std::optional<int>(0) : std::nullopt;
+    /// True for a sum or product of two values: either may be the input, the other a second tensor.
+    bool combines_computed_values(int node) const {
+        const auto &inputs = graph_.node(node).input();
+        return (is_op(node, "Add") || is_op(node, "Sum") || is_op(node, "Mul")) && inputs.size() == 2 &&
+               !graph_.constant(inputs[0]) && !graph_.constant(inputs[1]);
     }
 
     /// True for nodes that become an identity with stages or an index map.
@@ -241,8 +226,10 @@ private:
                 return true;
             }
         }
-        if (single_activation(graph_, node) || spelled_rearrangement(graph_, shapes_, node) ||
-            main_operand(node)) {
+        if (single_activation(graph_, node) || spelled_rearrangement(graph_, shapes_, node)) {
+            return true;
+        }
+        if (combines_computed_values(node)) {
             return true;
         }
         const std::optional<ActivationMatch> group = spelled_activation(graph_, proto.input(0));
@@ -250,10 +237,12 @@ private:
     }
 
     void read_identity_layer(int node) {
-        const int operand = main_operand(node).value_or(0);
-        const std::string &input = graph_.node(node).input(operand);
-        for (const bool flat : {false, true}) {
-            const ConvDesc desc = identity_of(graph_, shapes_, node, operand, flat);
+        const int operands = combines_computed_values(node) ? 2 : 1;
+        for (int form = 0; form < 2 * operands; form++) {
+            const int operand = form / 2;
+            const bool is_flat = form % 2 != 0;
+            const std::string &input = graph_.node(node).input(operand);
+            const ConvDesc desc = identity_of(graph_, shapes_, node, operand, is_flat);
             validate(node, desc);
             if (is_integer(desc.in_type) && !is_op(node, "DepthToSpace") && !is_op(node, "SpaceToDepth")) {
                 unsupported("element-wise operators of integers are not supported");
@@ -332,13 +321,9 @@ private:
 
     /// The layer whose whole output is `value`, which has `dims` dimensions and one reader.
     OnnxLayer *writer_of(const std::string &value, size_t dims) {
-        if (graph_.is_output(value) || graph_.consumers(value).size() != 1) {
-            return nullptr;
-        }
         for (OnnxLayer &layer : result_.layers) {
-            const ConvDesc &desc = layer.layer.desc;
-            if (layer.output == value && last_op(desc).co_total == 0 &&
-                desc.rank + 2 == static_cast<int>(dims)) {
+            if (layer.output == value && is_private(graph_, layer) &&
+                layer.layer.desc.rank + 2 == static_cast<int>(dims)) {
                 return &layer;
             }
         }

@@ -249,12 +249,6 @@ OnnxShapes infer_shapes(const OnnxGraph &graph, const ImportOptions &options, co
     return shapes;
 }
 
-bool is_gate_shape(const std::vector<int64_t> &factor, const std::vector<int64_t> &value) {
-    return factor.size() == value.size() && factor.size() > 2 &&
-           std::equal(factor.begin(), factor.begin() + 2, value.begin()) &&
-           std::all_of(factor.begin() + 2, factor.end(), [](int64_t dim) { return dim == 1; });
-}
-
 bool is_known(const OnnxShapes &shapes, const std::string &value) {
     const std::vector<int64_t> *dims = shapes.find(value);
     return dims && std::count(dims->begin(), dims->end(), -1) == 0;

@@ -29,9 +29,6 @@ struct OnnxShapes {
 OnnxShapes infer_shapes(const OnnxGraph &graph, const ImportOptions &options,
                         const OnnxShapes &known = OnnxShapes());
 
-/// True if a factor of shape `factor` is one number per image and channel of a value of shape `value`.
-bool is_gate_shape(const std::vector<int64_t> &factor, const std::vector<int64_t> &value);
-
 /// True if rank and every dim of `value` are known.
 bool is_known(const OnnxShapes &shapes, const std::string &value);
 

@@ -4,6 +4,7 @@
 
 #include "generators/composite.h"
 #include "generators/conv_shape.h"
+#include "generators/variant.h"
 #include "schedules/vector_loads.h"
 
 namespace convsmith::generic {
@@ -24,7 +25,7 @@ void schedule_accumulator(ConvPipeline &part, const LoopLevel &at, int lanes) {
         return;
     part.acc.compute_at(at).store_in(MemoryType::Stack);
     if (part.filter.defined() &&
-        !part.keeps_channels()) // the packed filter has zeros for lanes beyond the last channel
+        !keeps_channels(part.desc)) // the packed filter has zeros for lanes beyond the last channel
         part.acc.align_bounds(part.co, lanes).bound_extent(part.co, lanes);
     part.acc.vectorize(part.co, lanes, TailStrategy::GuardWithIf);
     if (part.r_ci)

@@ -3,6 +3,7 @@
 #include "schedules/generic/window.h"
 
 #include "generators/conv_shape.h"
+#include "generators/variant.h"
 #include "schedules/vector_loads.h"
 
 namespace convsmith::generic {
@@ -17,7 +18,7 @@ constexpr int kChunk = 64; // flat positions per parallel task: enough work to p
 
 /// Channels computed at once: a block of packed weights, or, where channels are kept apart, a vector.
 int lanes_of(const ConvPipeline &conv, const Plan &plan) {
-    if (!conv.keeps_channels())
+    if (!keeps_channels(conv.desc))
         return conv.packing.co_block;
     if (conv.desc.in_layout == Layout::ChannelsFirst)
         return 1; // neighbouring channels lie far apart
@@ -45,7 +46,7 @@ Var schedule_positions(ConvPipeline &conv, Var co_i, Var co_o) {
     if (task.name() != outermost.name())
         order.emplace_back(within);
     // The loop over what lies closest in memory is innermost.
-    const bool channels_outside = conv.keeps_channels() && conv.desc.in_layout == Layout::ChannelsFirst;
+    const bool channels_outside = keeps_channels(conv.desc) && conv.desc.in_layout == Layout::ChannelsFirst;
     order.insert(channels_outside ? order.end() : order.begin(), {co_i, co_o});
     order.emplace_back(task);
     order.emplace_back(conv.n);
@@ -56,14 +57,14 @@ Var schedule_positions(ConvPipeline &conv, Var co_i, Var co_o) {
 /// The accumulator of one vector of channels at one position.
 void schedule_accumulator(ConvPipeline &conv, Var co_o, int lanes) {
     conv.acc.compute_at(conv.output, co_o).store_in(MemoryType::Stack);
-    if (!conv.keeps_channels())
+    if (!keeps_channels(conv.desc))
         conv.acc.align_bounds(conv.co, lanes);
     conv.acc.bound_extent(conv.co, lanes).vectorize(conv.co, lanes, TailStrategy::RoundUp);
 }
 
 /// The accumulators that a task's rearranged outputs are taken from.
 void schedule_rearranged(ConvPipeline &conv, Var task, int lanes) {
-    const TailStrategy tail = conv.keeps_channels() ? TailStrategy::ShiftInwards : TailStrategy::RoundUp;
+    const TailStrategy tail = keeps_channels(conv.desc) ? TailStrategy::ShiftInwards : TailStrategy::RoundUp;
     conv.acc.compute_at(conv.output, task).store_in(MemoryType::Heap);
     if (conv.desc.co >= lanes)
         conv.acc.vectorize(conv.co, lanes, tail);
@@ -79,8 +80,8 @@ void schedule_window(ConvPipeline &conv, const Plan &plan) {
     // Where channels are kept apart, lanes beyond the last channel would read beyond the input: the last
     // vector is shifted instead.
     conv.output.split(conv.co, co_o, co_i, is_rearranged ? rearranged_lanes(conv.desc, lanes) : lanes,
-                      conv.keeps_channels() && !is_rearranged ? TailStrategy::ShiftInwards
-                                                              : TailStrategy::GuardWithIf);
+                      keeps_channels(conv.desc) && !is_rearranged ? TailStrategy::ShiftInwards
+                                                                  : TailStrategy::GuardWithIf);
     if (!reads_beyond_residual(conv.desc))
         conv.output.vectorize(co_i);
     const Var task = schedule_positions(conv, co_i, co_o);

@@ -7,12 +7,6 @@
 namespace convsmith::generic {
 namespace {
 
-std::optional<std::string> reject(const ConvDesc &desc, const Target &) {
-    if (reads_beyond_residual(desc))
-        return "residual with few positions, channels first: a vector of channels reads beyond its end";
-    return std::nullopt;
-}
-
 std::optional<std::string> loses(const ConvDesc &, const Target &) {
     return "not tuned: nothing says that it is faster";
 }
@@ -37,7 +31,7 @@ SchedulePlanning winograd_planning() {
     return {{
 #include "schedules/generic/winograd_params.inc"
             },
-            reject,
+            reject_short_residual,
             complete,
             packing,
             loses};

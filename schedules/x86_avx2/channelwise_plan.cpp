@@ -18,11 +18,6 @@ std::string lanes_text(int lanes) {
     return " the " + std::to_string(lanes) + " lanes of a vector";
 }
 
-/// Input channels that lie side by side in memory and in a vector, whose lanes are output channels.
-bool keeps_channels(const ConvDesc &desc) {
-    return !op_info(desc.op).has_filter || desc.groups == desc.co;
-}
-
 std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     const int lanes = vector_lanes(target, desc.acc_type);
     const bool has_filter = op_info(desc.op).has_filter;

@@ -2,6 +2,7 @@
 // register and cache arithmetic.
 #include "generators/conv_shape.h"
 #include "generators/error.h"
+#include "generators/variant.h"
 #include "schedules/schedule.h"
 #include "schedules/vector_loads.h"
 #include "schedules/x86_avx2/tiles.h"
@@ -19,19 +20,13 @@ struct Tile {
 };
 constexpr Tile kTiles[] = {{2, 6}, {3, 4}, {1, 8}};
 
-/// Every output channel reads the input channel of its own index: lanes of a vector read neighbouring
-/// channels.
-bool keeps_channels(const ConvDesc &desc) {
-    return desc.groups == desc.ci && desc.ci == desc.co;
-}
-
 std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     const int lanes = vector_lanes(target, desc.acc_type);
     const int co_per_group = desc.co / desc.groups;
     if (desc.is_open())
         return "open extents: the pixel tile needs sizes at compile time";
-    if (reads_beyond_residual(desc))
-        return "residual with few positions, channels first: a vector of channels reads beyond its end";
+    if (auto reason = reject_short_residual(desc, target))
+        return reason;
     if (desc.rearrange != Rearrange::None)
         return "rearranged output: tiles are stored as they lie";
     if (desc.in_type != desc.acc_type || desc.weight_type != desc.acc_type || desc.out_type != desc.acc_type)

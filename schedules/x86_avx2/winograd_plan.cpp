@@ -11,12 +11,6 @@
 namespace convsmith::x86_avx2 {
 namespace {
 
-std::optional<std::string> reject(const ConvDesc &desc, const Target &) {
-    if (reads_beyond_residual(desc))
-        return "residual with few positions, channels first: a vector of channels reads beyond its end";
-    return std::nullopt;
-}
-
 /// Both transforms cost about 800 instructions per tile and vector of channels, the products of a tile 36
 /// FMAs per pair of vector and channel: below 32 channels the transforms take most of what is saved.
 std::optional<std::string> loses(const ConvDesc &desc, const Target &) {
@@ -137,7 +131,6 @@ void check_params(const ConvDesc &desc, const Target &target, const Params &p, i
     const auto fail = [](const std::string &what) {
         throw Error(ErrorCode::BadArgument, "x86_avx2 winograd: " + what);
     };
-    cpu::check_winograd_tile("x86_avx2 winograd", p.at("tile"));
     const int vectors = p.at("co_vectors"), tile_t = p.at("tile_t");
     if (vectors < 1 || vectors > 4 || (co_block != 0 && vectors * lanes != co_block))
         fail("co_vectors is " + std::to_string(vectors) + ", want 1 to 4" +
@@ -184,7 +177,7 @@ SchedulePlanning winograd_planning() {
     return {{
 #include "schedules/x86_avx2/winograd_params.inc"
             },
-            reject,
+            reject_short_residual,
             complete,
             packing,
             loses};
