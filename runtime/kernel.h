@@ -108,8 +108,8 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Threads used by every later kernel call of the process; 0 = one per core the process may run on. Ends the
-/// workers there are, so no kernel may be running.
+/// Threads used by every later kernel call of the process; 0 = one per core the process may run on. Several
+/// callers at once share them: one has the workers, the others compute on their own thread.
 void set_num_threads(int threads);
 
 } // namespace convsmith

@@ -5,6 +5,7 @@
 
 #include "generators/halide_compat.h"
 #include "runtime/kernel.h"
+#include "runtime/thread_pool.h"
 
 #include <llvm/ADT/SmallVector.h>
 #include <llvm/Config/llvm-config.h>
@@ -17,9 +18,7 @@
 #include <llvm/Support/raw_ostream.h>
 
 #include <Halide.h>
-#include <algorithm>
 #include <mutex>
-#include <sched.h>
 
 #ifdef __SANITIZE_THREAD__
 /// The Halide runtime hands over the mutexes of its waiting threads by atomics in uninstrumented code, so
@@ -70,14 +69,6 @@ void record_error(void *, const char *message) {
 
 void discard_print(void *, const char *) {}
 
-int available_cores() {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof(set), &set) != 0)
-        return 1;
-    return std::max(1, CPU_COUNT(&set));
-}
-
 /// The process's LLJIT with the Halide runtime in it. Never destroyed: the runtime's worker threads and
 /// kernels with static lifetime use its code until the process ends.
 class Linker {
@@ -95,7 +86,6 @@ public:
     Linked link(const std::string &object, const std::string &symbol,
                 const std::function<std::string()> &runtime_object);
     void unlink(llvm::orc::JITDylib &dylib);
-    void set_threads(int threads);
     void *runtime_function(const std::string &name);
 
 private:
@@ -108,9 +98,6 @@ private:
     std::mutex mutex_; ///< guards all below; linking takes milliseconds
     std::unique_ptr<llvm::orc::LLJIT> jit_;
     llvm::orc::JITDylib *runtime_ = nullptr;
-    int (*set_num_threads_)(int) = nullptr;
-    void (*shutdown_thread_pool_)() = nullptr;
-    int threads_ = 0;
     int64_t linked_ = 0; ///< makes JITDylib names unique
 };
 
@@ -149,9 +136,8 @@ void Linker::load_runtime(const std::string &object) {
     using SetPrint = halide_print_t (*)(halide_print_t);
     lookup<SetErrorHandler>(dylib, "halide_set_error_handler")(record_error);
     lookup<SetPrint>(dylib, "halide_set_custom_print")(discard_print);
-    set_num_threads_ = lookup<int (*)(int)>(dylib, "halide_set_num_threads");
-    shutdown_thread_pool_ = lookup<void (*)()>(dylib, "halide_shutdown_thread_pool");
-    set_num_threads_(threads_ > 0 ? threads_ : available_cores());
+    using ParallelFor = int (*)(void *, ParallelTask, int, int, uint8_t *);
+    lookup<ParallelFor (*)(ParallelFor)>(dylib, "halide_set_custom_do_par_for")(run_parallel);
     runtime_ = &dylib;
 }
 
@@ -174,17 +160,6 @@ Linker::Linked Linker::link(const std::string &object, const std::string &symbol
 void Linker::unlink(llvm::orc::JITDylib &dylib) {
     const std::lock_guard<std::mutex> lock(mutex_);
     llvm::consumeError(jit_->getExecutionSession().removeJITDylib(dylib));
-}
-
-void Linker::set_threads(int threads) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (threads == threads_)
-        return; // the workers may stay
-    threads_ = threads;
-    if (!set_num_threads_)
-        return;
-    shutdown_thread_pool_(); // a lower number alone would leave the workers at their work
-    set_num_threads_(threads_ > 0 ? threads_ : available_cores());
 }
 
 void *Linker::runtime_function(const std::string &name) {
@@ -258,7 +233,7 @@ void set_num_threads(int threads) {
         throw Error(ErrorCode::BadArgument, "set_num_threads: threads is " + std::to_string(threads) +
                                                 ", want 0 (every core) or more");
     }
-    Linker::instance().set_threads(threads);
+    set_parallel_threads(threads);
 }
 
 } // namespace convsmith

@@ -15,7 +15,7 @@ asan)
     ;;
 tsan)
     # Everything that several threads may call at once.
-    tests=(kernel_cache_test jit_test kernel_run_test)
+    tests=(kernel_cache_test jit_test kernel_run_test thread_pool_test)
     ;;
 *)
     echo "usage: scripts/sanitize.sh asan|tsan" >&2

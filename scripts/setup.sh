@@ -44,12 +44,12 @@ fi
 packages=(
     # compiler and build
     cmake make ninja-build g++ pkg-config
-    # kernels: code generation, and linking it in-process
-    "libhalide$version-0-dev" "llvm-$version-dev"
+    # kernels: code generation, linking it in-process, threads
+    "libhalide$version-0-dev" "llvm-$version-dev" libpthreadpool-dev
     # front ends, command line, output
     libonnx-dev libprotobuf-dev protobuf-compiler nlohmann-json3-dev libcli11-dev libfmt-dev libspdlog-dev libpng-dev
     # tests and benchmarks, with the peers that bench compares with
-    libgtest-dev libbenchmark-dev libdnnl-dev libxnnpack-dev libpthreadpool-dev
+    libgtest-dev libbenchmark-dev libdnnl-dev libxnnpack-dev
     # arm-64-linux: cross compiler and emulator
     g++-aarch64-linux-gnu qemu-user
     # format and lint checks

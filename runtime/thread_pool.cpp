@@ -1,0 +1,115 @@
+// The worker threads of parallel loops (thread_pool.h). Why not the pool of Halide's runtime: its idle
+// workers sleep under one mutex, and waking and joining them costs tens of microseconds, as long as a small
+// layer takes; pthreadpool's workers spin for a while after a loop, as those of OpenMP and of the compared
+// libraries do.
+#include "runtime/thread_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <pthreadpool.h>
+#include <sched.h>
+
+namespace convsmith {
+namespace {
+
+int available_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof(set), &set) != 0)
+        return 1;
+    return std::max(1, CPU_COUNT(&set));
+}
+
+struct Loop {
+    void *user_context;
+    ParallelTask task;
+    int first;
+    std::uint8_t *closure;
+    std::atomic<int> error{0};
+};
+
+/// Whether this thread is inside a task.
+bool &in_task() {
+    thread_local bool inside = false;
+    return inside;
+}
+
+/// After an error the tasks not yet begun are left out.
+void run_task(void *context, size_t index) {
+    Loop *loop = static_cast<Loop *>(context);
+    if (loop->error.load(std::memory_order_relaxed) != 0)
+        return;
+    in_task() = true;
+    const int code = loop->task(loop->user_context, loop->first + static_cast<int>(index), loop->closure);
+    in_task() = false;
+    if (code != 0)
+        loop->error.store(code, std::memory_order_relaxed);
+}
+
+int run_alone(void *user_context, ParallelTask task, int first, int count, std::uint8_t *closure) {
+    for (int i = 0; i < count; i++) {
+        if (const int code = task(user_context, first + i, closure); code != 0)
+            return code;
+    }
+    return 0;
+}
+
+/// Never destroyed: kernels with static lifetime may run until the process ends.
+class Pool {
+public:
+    static Pool &instance() {
+        static Pool &pool = *new Pool;
+        return pool;
+    }
+
+    void set_threads(int threads) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (threads == threads_)
+            return; // the workers may stay
+        threads_ = threads;
+        pool_.reset();
+    }
+
+    int run(void *user_context, ParallelTask task, int first, int count, std::uint8_t *closure) {
+        const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+        if (!lock.owns_lock() || threads() == 1)
+            return run_alone(user_context, task, first, count, closure);
+        if (!pool_)
+            pool_.reset(pthreadpool_create(static_cast<size_t>(threads())));
+        Loop loop{user_context, task, first, closure};
+        // A null pool (no threads to be had) runs the loop on this thread.
+        pthreadpool_parallelize_1d(pool_.get(), run_task, &loop, static_cast<size_t>(count), 0);
+        return loop.error.load(std::memory_order_relaxed);
+    }
+
+private:
+    struct Destroy {
+        void operator()(pthreadpool *pool) const { pthreadpool_destroy(pool); }
+    };
+
+    int threads() {
+        if (threads_ == 0)
+            threads_ = available_cores();
+        return threads_;
+    }
+
+    std::mutex mutex_; ///< held while a loop runs
+    int threads_ = 0;
+    std::unique_ptr<pthreadpool, Destroy> pool_;
+};
+
+} // namespace
+
+int run_parallel(void *user_context, ParallelTask task, int first, int count, std::uint8_t *closure) {
+    if (in_task() || count < 2)
+        return run_alone(user_context, task, first, count, closure);
+    return Pool::instance().run(user_context, task, first, count, closure);
+}
+
+void set_parallel_threads(int threads) {
+    Pool::instance().set_threads(threads);
+}
+
+} // namespace convsmith
