@@ -28,4 +28,4 @@ file(WRITE ${OUTPUT_DIR}/generators/epilogues.inc "${table}${row}")
 
 file(READ ${OUTPUT_DIR}/variant_row row)
 extend(generators/variants.inc "CONVSMITH_VARIANT\\(direct," "${row}CONVSMITH_VARIANT(direct,")
-extend(schedules/schedules.inc "direct\\), x86_avx2" "one_channel, direct), x86_avx2")
+extend(schedules/schedules.inc "direct\\), cpu" "one_channel, direct), cpu")

@@ -7,13 +7,13 @@
 #include "generators/error.h"
 #include "generators/halide_compat.h"
 #include "generators/pack_filter.h"
+#include "schedules/cpu/chain.h"
+#include "schedules/cpu/channelwise.h"
+#include "schedules/cpu/direct.h"
+#include "schedules/cpu/winograd.h"
 #include "schedules/generic/composite.h"
 #include "schedules/generic/window.h"
 #include "schedules/generic/winograd.h"
-#include "schedules/x86_avx2/chain.h"
-#include "schedules/x86_avx2/channelwise.h"
-#include "schedules/x86_avx2/direct.h"
-#include "schedules/x86_avx2/winograd.h"
 
 namespace convsmith {
 namespace {

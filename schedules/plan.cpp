@@ -33,7 +33,8 @@ const std::vector<ScheduleRow> &rows() {
 #define CONVSMITH_SCHEDULE(variants_, folder_, name_, target_, doc_)                                         \
     {                                                                                                        \
         const SchedulePlanning planning = folder_::name_##_planning();                                       \
-        t.push_back({{names_in(#variants_), #folder_, target_, doc_, planning.params}, planning});           \
+        const std::string name = std::string(target_) == "*" ? #folder_ : target_;                           \
+        t.push_back({{names_in(#variants_), name, target_, doc_, planning.params}, planning});               \
     }
 #include "schedules/schedules.inc"
 #undef CONVSMITH_SCHEDULE

@@ -18,7 +18,7 @@ using Params = std::map<std::string, int>;
 
 struct Plan {
     std::string variant;  ///< algorithm: a row of variants.inc, e.g. "direct"
-    std::string schedule; ///< folder of the schedule: "generic", "x86_avx2", ...
+    std::string schedule; ///< class the schedule is tuned for, e.g. "x86_avx2", or "generic"
     Target target;
     Params params;
 
@@ -44,8 +44,8 @@ struct ParamSpec {
 /// A schedule as listed by `convsmith list schedules`.
 struct ScheduleInfo {
     std::vector<std::string> variants; ///< algorithms it schedules; empty: every one
-    std::string name;                  ///< of its folder: with the variant it names one schedule
-    std::string target;                ///< target class it is tuned for; "*" for any CPU
+    std::string name;   ///< class it is tuned for, else its folder: with the variant it names one schedule
+    std::string target; ///< target class it is tuned for; "*" for any CPU
     std::string doc;
     std::vector<ParamSpec> params;
 

@@ -12,8 +12,7 @@
 
 namespace convsmith {
 
-/// A schedule's planning side. Namespaces generic, x86_avx2, ... each define one per schedule:
-/// direct_planning().
+/// A schedule's planning side. Namespaces cpu, generic, ... each define one per schedule: direct_planning().
 struct SchedulePlanning {
     std::vector<ParamSpec> params;
 

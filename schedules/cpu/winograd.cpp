@@ -169,4 +169,13 @@ void schedule_winograd(ConvPipeline &conv, const Target &target, const WinogradN
     schedule_output_transform(conv, b, co_u);
 }
 
+void schedule_winograd(ConvPipeline &conv, const Plan &plan) {
+    WinogradNumbers numbers;
+    numbers.rows = plan.params.at("rows");
+    numbers.tile_t = plan.params.at("tile_t");
+    numbers.co_blocks = plan.params.at("co_blocks");
+    numbers.unroll_ci = plan.params.at("unroll_ci");
+    schedule_winograd(conv, plan.target, numbers);
+}
+
 } // namespace convsmith::cpu

@@ -1,12 +1,12 @@
-// The schedule of the algorithm winograd for any CPU; targets bring their numbers (see winograd.cpp).
+// The schedule of the algorithm winograd for any CPU (see winograd.cpp).
 #pragma once
 
 #include "generators/conv_pipeline.h"
-#include "schedules/target.h"
+#include "schedules/plan.h"
 
 namespace convsmith::cpu {
 
-/// What differs between targets. The register tile has co_block x tile_t accumulators.
+/// What differs between plans. The register tile has co_block x tile_t accumulators.
 struct WinogradNumbers {
     int rows = 1;      ///< rows of tiles in a strip; at most those that there are
     int tile_t = 1;    ///< tiles in the register tile; at most those of a strip
@@ -15,5 +15,8 @@ struct WinogradNumbers {
 };
 
 void schedule_winograd(ConvPipeline &conv, const Target &target, const WinogradNumbers &numbers);
+
+/// Schedules `conv` with complete parameters.
+void schedule_winograd(ConvPipeline &conv, const Plan &plan);
 
 } // namespace convsmith::cpu

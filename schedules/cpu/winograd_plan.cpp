@@ -1,14 +1,15 @@
-// Planning side of the AVX2 Winograd schedule (schedule.h): when it is expected to be faster, and its numbers
+// Planning side of the Winograd schedule (schedule.h): when it is expected to be faster, and its numbers
 // from register and cache arithmetic.
 #include "generators/conv_shape.h"
 #include "generators/error.h"
+#include "schedules/cpu/numbers.h"
 #include "schedules/cpu/winograd_choice.h"
 #include "schedules/schedule.h"
 #include "schedules/vector_loads.h"
 
 #include <algorithm>
 
-namespace convsmith::x86_avx2 {
+namespace convsmith::cpu {
 namespace {
 
 /// Both transforms cost about 800 instructions per tile and vector of channels, the products of a tile 36
@@ -20,11 +21,11 @@ std::optional<std::string> loses(const ConvDesc &desc, const Target &) {
     if (desc.ci < kFewestChannels || desc.co < kFewestChannels)
         return "fewer than " + std::to_string(kFewestChannels) +
                " channels: the transforms take what is saved";
-    const int tile = cpu::choose_winograd_tile(desc);
-    const double gain = cpu::winograd_gain(desc, tile);
+    const int tile = choose_winograd_tile(desc);
+    const double gain = winograd_gain(desc, tile);
     if (gain < kLeastGain)
         return "saves too little: " + std::to_string(gain) + " multiplications per one, tiles overhang";
-    if (cpu::winograd_tiles(desc, tile).total < kFewestTiles)
+    if (winograd_tiles(desc, tile).total < kFewestTiles)
         return "fewer than " + std::to_string(kFewestTiles) + " tiles for the weights of a transform";
     return std::nullopt;
 }
@@ -38,41 +39,42 @@ struct Strip {
 
 /// Sizes of the problem that strips are chosen by.
 struct Sizing {
-    cpu::WinogradTiles tiles;
+    WinogradTiles tiles;
     int row_tiles = 1;
     double row_bytes = 0;         ///< of one padded input row
     double transformed_bytes = 0; ///< of one tile's input
     double weight_bytes = 0;
-    double product_cycles = 0; ///< of one tile, all its elements: 16 multiplications a cycle
+    double product_cycles = 0; ///< of one tile, all its elements
     int tile = 0;              ///< along the axis that strips cut
     int halo = 0;
 };
 
-Sizing sizing_of(const ConvDesc &d, int tile) {
+Sizing sizing_of(const ConvDesc &d, const Target &target, int tile) {
+    constexpr int kFmasPerCycle = 2;
     Sizing s;
-    s.tiles = cpu::winograd_tiles(d, tile);
+    s.tiles = winograd_tiles(d, tile);
     s.row_tiles = s.tiles.total / s.tiles.along[0];
     s.row_bytes = 4.0 * d.ci;
     for (int a = 1; a < d.rank; a++)
         s.row_bytes *= d.in[a] + d.pad_begin[a] + d.pad_end[a];
     s.transformed_bytes = 4.0 * d.ci * s.tiles.elements;
     s.weight_bytes = s.transformed_bytes * d.co;
-    s.product_cycles = s.weight_bytes / 4 / 16;
+    s.product_cycles = s.weight_bytes / 4 / (kFmasPerCycle * vector_lanes(target, d.acc_type));
     s.tile = d.kernel[0] > 1 ? tile : 1;
     s.halo = d.kernel[0] - 1;
     return s;
 }
 
 /// Largest register tile that needs the fewest cycles for `strip_t` tiles, 5 % added for each tile less than
-/// 6 (fewer accumulators hide less of the FMA latency).
-int choose_tile_t(int co_vectors, int strip_t) {
-    const int largest = co_vectors == 1 ? 8 : co_vectors == 2 ? 6 : 4;
+/// fit (fewer accumulators hide less of the FMA latency).
+int choose_tile_t(const Numbers &numbers, int co_vectors, int strip_t) {
+    const int largest = numbers.largest(co_vectors);
     const auto cost = [&](int t) {
         const int computed = (strip_t + t - 1) / t * t;
         return computed * (1 + 0.05 * (largest - t));
     };
     int best = std::min(largest, strip_t);
-    for (int t = best - 1; t >= 1 && t * co_vectors >= 8; t--) {
+    for (int t = best - 1; t >= 1 && t * co_vectors >= numbers.accumulators; t--) {
         if (cost(t) < cost(best))
             best = t;
     }
@@ -87,7 +89,7 @@ Strip choose_strip(const ConvDesc &d, const Target &target, int tile, int co_vec
     constexpr double kWorkspace = 3.5 * 1024 * 1024;
     constexpr double kShareOfL3 = 4.0 * 1024 * 1024;
     constexpr int kGroup = 64; // output channels
-    const Sizing s = sizing_of(d, tile);
+    const Sizing s = sizing_of(d, target, tile);
     Strip best;
     for (int rows = 1; rows <= s.tiles.along[0]; rows++) {
         const int strips = (s.tiles.along[0] + rows - 1) / rows;
@@ -96,7 +98,7 @@ Strip choose_strip(const ConvDesc &d, const Target &target, int tile, int co_vec
         const double padded = s.row_bytes * (rows * s.tile + s.halo);
         if (rows > 1 && input + padded > kWorkspace)
             break;
-        const int tile_t = choose_tile_t(co_vectors, strip_t);
+        const int tile_t = choose_tile_t(numbers_of(target), co_vectors, strip_t);
         const int last_t = (s.tiles.along[0] - (strips - 1) * rows) * s.row_tiles;
         const auto whole_tiles = [&](int t) { return (t + tile_t - 1) / tile_t * tile_t; };
         const double products =
@@ -127,14 +129,20 @@ int choose_co_blocks(const ConvDesc &d, int co_block, int strip_t, int elements)
     return best;
 }
 
-void check_params(const ConvDesc &desc, const Target &target, const Params &p, int lanes, int co_block) {
-    const auto fail = [](const std::string &what) {
-        throw Error(ErrorCode::BadArgument, "x86_avx2 winograd: " + what);
+void check_vectors(const Target &target, int vectors, int lanes, int co_block) {
+    const int most_vectors = numbers_of(target).most_vectors();
+    if (vectors < 1 || vectors > most_vectors || (co_block != 0 && vectors * lanes != co_block))
+        throw Error(ErrorCode::BadArgument,
+                    target.name + " winograd: co_vectors is " + std::to_string(vectors) + ", want 1 to " +
+                        std::to_string(most_vectors) +
+                        (co_block != 0 ? " matching co_block " + std::to_string(co_block) : ""));
+}
+
+void check_params(const ConvDesc &desc, const Target &target, const Params &p) {
+    const auto fail = [&](const std::string &what) {
+        throw Error(ErrorCode::BadArgument, target.name + " winograd: " + what);
     };
     const int vectors = p.at("co_vectors"), tile_t = p.at("tile_t");
-    if (vectors < 1 || vectors > 4 || (co_block != 0 && vectors * lanes != co_block))
-        fail("co_vectors is " + std::to_string(vectors) + ", want 1 to 4" +
-             (co_block != 0 ? " matching co_block " + std::to_string(co_block) : ""));
     const int registers = vectors * tile_t + std::min(vectors, tile_t) + 1;
     if (registers > target.vector_registers)
         fail("co_vectors x tile_t needs " + std::to_string(registers) + " registers, the target has " +
@@ -146,24 +154,28 @@ void check_params(const ConvDesc &desc, const Target &target, const Params &p, i
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
     const int lanes = vector_lanes(target, desc.acc_type);
+    const Numbers &numbers = numbers_of(target);
     Params full = params;
     const auto derive = [&](const char *name, int value) {
         if (full[name] == 0)
             full[name] = value;
     };
     const ConvDesc d = merge_trivial_axes(desc);
-    derive("tile", cpu::choose_winograd_tile(d));
-    cpu::check_winograd_tile("x86_avx2 winograd", full["tile"]);
-    derive("co_vectors", co_block != 0 ? co_block / lanes : desc.co > lanes ? 2 : 1);
+    derive("tile", choose_winograd_tile(d));
+    check_winograd_tile(target.name + " winograd", full["tile"]);
+    derive("co_vectors", co_block != 0     ? co_block / lanes
+                         : desc.co > lanes ? numbers.dense.front().co_vectors
+                                           : 1);
+    check_vectors(target, full["co_vectors"], lanes, co_block);
     derive("rows", choose_strip(d, target, full["tile"], full["co_vectors"]).rows);
-    const cpu::WinogradTiles tiles = cpu::winograd_tiles(d, full["tile"]);
+    const WinogradTiles tiles = winograd_tiles(d, full["tile"]);
     full["rows"] = std::min(full["rows"], tiles.along[0]);
     const int strip_t = tiles.total / tiles.along[0] * full["rows"];
-    derive("tile_t", choose_tile_t(full["co_vectors"], strip_t));
+    derive("tile_t", choose_tile_t(numbers, full["co_vectors"], strip_t));
     full["tile_t"] = std::min(full["tile_t"], strip_t);
     derive("co_blocks", choose_co_blocks(d, full["co_vectors"] * lanes, strip_t, tiles.elements));
     derive("unroll_ci", desc.ci % 4 == 0 ? 4 : desc.ci % 2 == 0 ? 2 : 1);
-    check_params(desc, target, full, lanes, co_block);
+    check_params(desc, target, full);
     return full;
 }
 
@@ -175,7 +187,7 @@ Packing packing(const ConvDesc &desc, const Target &target, const Params &params
 
 SchedulePlanning winograd_planning() {
     return {{
-#include "schedules/x86_avx2/winograd_params.inc"
+#include "schedules/cpu/winograd_params.inc"
             },
             reject_short_residual,
             complete,
@@ -183,4 +195,4 @@ SchedulePlanning winograd_planning() {
             loses};
 }
 
-} // namespace convsmith::x86_avx2
+} // namespace convsmith::cpu

@@ -1,12 +1,12 @@
-// Depthwise convolution and pools on AVX2: a register tile of co_vectors x tile_x x tile_y accumulators, the
+// Depthwise convolution and pools on a CPU: a register tile of co_vectors x tile_x x tile_y accumulators, the
 // input read in place. Tiles at the borders are compiled apart, without the taps beyond the input, so that
 // nothing is copied or selected; only padding with values of its own is staged in a strip.
-#include "schedules/x86_avx2/channelwise.h"
+#include "schedules/cpu/channelwise.h"
 
 #include "generators/conv_shape.h"
 #include "generators/variant.h"
 
-namespace convsmith::x86_avx2 {
+namespace convsmith::cpu {
 
 using Halide::Func;
 using Halide::LoopLevel;
@@ -94,4 +94,4 @@ void schedule_channelwise(ConvPipeline &conv, const Plan &plan) {
         schedule_strip(conv, plan, task);
 }
 
-} // namespace convsmith::x86_avx2
+} // namespace convsmith::cpu

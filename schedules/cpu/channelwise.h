@@ -1,11 +1,11 @@
-// The AVX2 schedule of ops that slide over each channel apart (see channelwise.cpp).
+// The schedule of ops that slide over each channel apart (see channelwise.cpp).
 #pragma once
 
 #include "generators/conv_pipeline.h"
+#include "schedules/cpu/tiles.h"
 #include "schedules/plan.h"
-#include "schedules/x86_avx2/tiles.h"
 
-namespace convsmith::x86_avx2 {
+namespace convsmith::cpu {
 
 /// Schedules `conv` with complete parameters.
 void schedule_channelwise(ConvPipeline &conv, const Plan &plan);
@@ -13,4 +13,4 @@ void schedule_channelwise(ConvPipeline &conv, const Plan &plan);
 /// Keeps `conv.acc`, already placed, in registers for one tile; what consumes it is split alike.
 void schedule_channelwise_tile(ConvPipeline &conv, const ChannelTile &tile, int lanes);
 
-} // namespace convsmith::x86_avx2
+} // namespace convsmith::cpu

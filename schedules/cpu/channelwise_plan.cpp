@@ -1,18 +1,17 @@
-// Planning side of the AVX2 schedule of depthwise convolutions and pools (schedule.h): which problems it
+// Planning side of the schedule of depthwise convolutions and pools (schedule.h): which problems it
 // takes, and its numbers from register and cache arithmetic.
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 #include "generators/variant.h"
+#include "schedules/cpu/tiles.h"
 #include "schedules/schedule.h"
-#include "schedules/x86_avx2/tiles.h"
 
 #include <algorithm>
 
-namespace convsmith::x86_avx2 {
+namespace convsmith::cpu {
 namespace {
 
 constexpr int kCacheLine = 64;
-constexpr int kAccumulators = 8; // FMA latency 4 x 2 per cycle
 
 std::string lanes_text(int lanes) {
     return " the " + std::to_string(lanes) + " lanes of a vector";
@@ -96,7 +95,7 @@ int choose_rows(const ConvDesc &d, const Target &target, int tile) {
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
     const int lanes = vector_lanes(target, desc.acc_type);
     const ConvDesc merged = merge_trivial_axes(desc);
-    const ChannelTile tile = choose_channel_tile(merged, lanes);
+    const ChannelTile tile = choose_channel_tile(merged, target);
     Params full = params;
     const auto derive = [&](const char *name, int value) {
         if (int &number = full[name]; number == 0)
@@ -110,12 +109,13 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const int block = co_vectors * lanes;
     if (block > desc.co || (!keeps_channels(desc) && desc.co / desc.groups % block != 0))
         throw Error(ErrorCode::BadArgument,
-                    "x86_avx2 channelwise: co_vectors is " + std::to_string(co_vectors) +
+                    target.name + " channelwise: co_vectors is " + std::to_string(co_vectors) +
                         ", want blocks of " + std::to_string(block) + " channels within a group of " +
                         std::to_string(keeps_channels(desc) ? desc.co : desc.co / desc.groups));
     const int registers = co_vectors * tile_x * tile_y + 3;
     if (registers > target.vector_registers)
-        throw Error(ErrorCode::BadArgument, "x86_avx2 channelwise: co_vectors x tile_x x tile_y needs " +
+        throw Error(ErrorCode::BadArgument, target.name +
+                                                " channelwise: co_vectors x tile_x x tile_y needs " +
                                                 std::to_string(registers) + " registers, the target has " +
                                                 std::to_string(target.vector_registers));
     const int across = merged.rank == 1 ? tile_x : tile_y;
@@ -129,14 +129,16 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
 
 } // namespace
 
-// The cheapest tile of 7 or 8 accumulators. A tile spans a whole cache line of channels where its lines
+// The cheapest of the class's tiles. A tile spans a whole cache line of channels where its lines
 // would be evicted before the other half is used: where channels are so many that positions share a few sets
 // of L1, and where strides make it read many lines. The weights of a row must fit beside the accumulators.
-ChannelTile choose_channel_tile(const ConvDesc &d, int lanes) {
+ChannelTile choose_channel_tile(const ConvDesc &d, const Target &target) {
+    const Numbers &numbers = numbers_of(target);
+    const int lanes = vector_lanes(target, d.acc_type);
     const Window w = window_of(d);
     const int channels = keeps_channels(d) ? d.co : d.co / d.groups;
     if (w.out_x * w.out_y == 1) { // one position: accumulators of several vectors
-        int vectors = kAccumulators;
+        int vectors = numbers.accumulators;
         while (vectors > 1 && channels % (vectors * lanes) != 0)
             vectors /= 2;
         return {vectors, 1, 1};
@@ -144,11 +146,12 @@ ChannelTile choose_channel_tile(const ConvDesc &d, int lanes) {
     const int64_t position_bytes = int64_t{d.ci} * static_cast<int64_t>(dtype_bytes(d.in_type));
     const bool shares_sets = position_bytes % (16 * kCacheLine) == 0;
     const bool fits_weights = d.kernel[d.rank - 1] <= 3 && channels % (2 * lanes) == 0;
-    std::vector<ChannelTile> tiles = {{1, 4, 2}, {1, 8, 1}, {1, 7, 1}};
-    if ((shares_sets || w.stride_x > 1) && fits_weights)
-        tiles = {{2, 2, 2}, {2, 4, 1}};
+    const bool takes_lines = (shares_sets || w.stride_x > 1) && fits_weights;
+    std::vector<ChannelTile> tiles =
+        takes_lines && !numbers.channelwise_lines.empty() ? numbers.channelwise_lines : numbers.channelwise;
     if (d.rank != 2)
-        tiles = {tiles.size() == 3 ? ChannelTile{1, 8, 1} : ChannelTile{2, 4, 1}};
+        tiles = {
+            *std::find_if(tiles.begin(), tiles.end(), [](const ChannelTile &t) { return t.tile_y == 1; })};
     for (ChannelTile &tile : tiles) {
         tile.tile_x = std::min(tile.tile_x, w.out_x);
         tile.tile_y = std::min(tile.tile_y, w.out_y);
@@ -160,11 +163,11 @@ ChannelTile choose_channel_tile(const ConvDesc &d, int lanes) {
 
 SchedulePlanning channelwise_planning() {
     return {{
-#include "schedules/x86_avx2/channelwise_params.inc"
+#include "schedules/cpu/channelwise_params.inc"
             },
             reject,
             complete,
             packing_by_co_block};
 }
 
-} // namespace convsmith::x86_avx2
+} // namespace convsmith::cpu

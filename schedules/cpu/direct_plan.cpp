@@ -1,24 +1,16 @@
-// Planning side of the AVX2 direct schedule (schedule.h): which problems it takes, and its numbers from
+// Planning side of the direct schedule (schedule.h): which problems it takes, and its numbers from
 // register and cache arithmetic.
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 #include "generators/variant.h"
+#include "schedules/cpu/tiles.h"
 #include "schedules/schedule.h"
 #include "schedules/vector_loads.h"
-#include "schedules/x86_avx2/tiles.h"
 
 #include <algorithm>
 
-namespace convsmith::x86_avx2 {
+namespace convsmith::cpu {
 namespace {
-
-/// Register tiles worth trying, best first: accumulators + weights + broadcast fill 16 registers without
-/// spilling.
-struct Tile {
-    int co_vectors;
-    int tile_p;
-};
-constexpr Tile kTiles[] = {{2, 6}, {3, 4}, {1, 8}};
 
 std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     const int lanes = vector_lanes(target, desc.acc_type);
@@ -48,30 +40,28 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     return std::nullopt;
 }
 
-/// One position, a fully connected layer: the loads of the weights bound it. 8 accumulators hide the FMA
-/// latency (4 x 2 per cycle), and a block's weights are one long stream; fewer where zero weights would be
-/// more than 1/16.
-Tile choose_fully_connected_tile(int co, int lanes) {
-    constexpr int kMostVectors = 8;
-    for (int vectors = kMostVectors; vectors > 1; vectors--) {
+/// One position, a fully connected layer: the loads of the weights bound it. The most accumulators hide the
+/// latency, and a block's weights are one long stream; fewer where zero weights would be more than 1/16.
+int choose_fully_connected_vectors(int most, int co, int lanes) {
+    for (int vectors = most; vectors > 1; vectors--) {
         const int block = vectors * lanes;
         const int64_t packed = int64_t{co + block - 1} / block * block;
         if (16 * packed <= 17 * int64_t{co})
-            return {vectors, 1};
+            return vectors;
     }
-    return {std::min(kMostVectors, (co + lanes - 1) / lanes), 1};
+    return std::min(most, (co + lanes - 1) / lanes);
 }
 
-/// The widest tile whose channel block divides the channels of a group; else 2 vectors with a guarded tail.
-Tile choose_tile(const ConvDesc &desc, int lanes) {
+/// The first tile whose channel block divides the channels of a group; else the first with a guarded tail.
+int choose_vectors(const ConvDesc &desc, const Numbers &numbers, int lanes) {
     const int co = keeps_channels(desc) ? desc.co : desc.co / desc.groups;
     if (desc.groups == 1 && spatial_product(out_extents(desc), desc.rank) == 1)
-        return choose_fully_connected_tile(co, lanes);
-    for (const Tile &tile : kTiles) {
+        return choose_fully_connected_vectors(numbers.one_position_vectors, co, lanes);
+    for (const DenseShape &tile : numbers.dense) {
         if (co % (tile.co_vectors * lanes) == 0)
-            return tile;
+            return tile.co_vectors;
     }
-    return co > lanes ? kTiles[0] : kTiles[2];
+    return co > lanes ? numbers.dense.front().co_vectors : 1;
 }
 
 /// Rows of a block of the merged problem such that blocks are equally high and a block's input takes about
@@ -92,15 +82,17 @@ int choose_rows(const ConvDesc &d, const Target &target) {
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
     const int lanes = vector_lanes(target, desc.acc_type);
+    const Numbers &numbers = numbers_of(target);
     Params full = params;
     const auto given = [&](const char *name) { return full.count(name) != 0 ? full.at(name) : 0; };
     if (given("co_vectors") == 0)
-        full["co_vectors"] = co_block != 0 ? co_block / lanes : choose_tile(desc, lanes).co_vectors;
+        full["co_vectors"] = co_block != 0 ? co_block / lanes : choose_vectors(desc, numbers, lanes);
     const int co_vectors = full["co_vectors"];
-    const int most_vectors = spatial_product(out_extents(desc), desc.rank) == 1 ? 8 : 4;
+    const int most_vectors = spatial_product(out_extents(desc), desc.rank) == 1 ? numbers.one_position_vectors
+                                                                                : numbers.most_vectors();
     if (co_vectors < 1 || co_vectors > most_vectors || (co_block != 0 && co_vectors * lanes != co_block))
         throw Error(ErrorCode::BadArgument,
-                    "x86_avx2 direct: co_vectors is " + std::to_string(co_vectors) + ", want 1 to " +
+                    target.name + " direct: co_vectors is " + std::to_string(co_vectors) + ", want 1 to " +
                         std::to_string(most_vectors) +
                         (co_block != 0 ? " matching co_block " + std::to_string(co_block) : ""));
     const ConvDesc merged = merge_trivial_axes(desc);
@@ -110,17 +102,17 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     full["rows"] = std::min(full["rows"], out[0]);
     const int64_t block_p = spatial_product(out, merged.rank) / out[0] * full["rows"];
     if (given("tile_p") == 0)
-        full["tile_p"] = choose_tile_p(co_vectors, block_p);
+        full["tile_p"] = choose_tile_p(numbers, co_vectors, block_p);
     const int registers = co_vectors * full["tile_p"] + std::min(co_vectors, full["tile_p"]) + 1;
     if (registers > target.vector_registers)
-        throw Error(ErrorCode::BadArgument, "x86_avx2 direct: co_vectors x tile_p needs " +
+        throw Error(ErrorCode::BadArgument, target.name + " direct: co_vectors x tile_p needs " +
                                                 std::to_string(registers) + " registers, the target has " +
                                                 std::to_string(target.vector_registers));
     const int ci = desc.ci / desc.groups;
     if (given("unroll_ci") == 0)
         full["unroll_ci"] = choose_unroll_ci(ci);
     if (ci % full["unroll_ci"] != 0)
-        throw Error(ErrorCode::BadArgument, "x86_avx2 direct: unroll_ci is " +
+        throw Error(ErrorCode::BadArgument, target.name + " direct: unroll_ci is " +
                                                 std::to_string(full["unroll_ci"]) +
                                                 ", want a divisor of ci / groups = " + std::to_string(ci));
     return full;
@@ -135,18 +127,16 @@ Packing packing(const ConvDesc &desc, const Target &target, const Params &params
 // The tile of output positions that fits the registers and costs least over a block: positions computed,
 // those of the last tile that are computed twice included, times 5 % for every position less than the
 // largest tile (fewer accumulators hide less of the FMA latency).
-int choose_tile_p(int co_vectors, int64_t block_p) {
+int choose_tile_p(const Numbers &numbers, int co_vectors, int64_t block_p) {
     if (block_p == 1)
         return 1;
-    constexpr int kLargest[] = {0, 8, 6, 4, 3};
-    constexpr int kAccumulators = 8; // FMA latency 4 x 2 per cycle: with fewer the units wait
-    const int largest = kLargest[co_vectors];
+    const int largest = numbers.largest(co_vectors);
     const auto cost = [&](int tile) {
         const int64_t computed = (block_p + tile - 1) / tile * tile;
         return static_cast<double>(computed) * (1 + 0.05 * (largest - tile));
     };
     int best = largest;
-    for (int tile = largest - 1; tile * co_vectors > kAccumulators; tile--) {
+    for (int tile = largest - 1; tile * co_vectors > numbers.accumulators; tile--) {
         if (cost(tile) < cost(best))
             best = tile;
     }
@@ -166,11 +156,11 @@ int choose_unroll_ci(int ci) {
 
 SchedulePlanning direct_planning() {
     return {{
-#include "schedules/x86_avx2/direct_params.inc"
+#include "schedules/cpu/direct_params.inc"
             },
             reject,
             complete,
             packing};
 }
 
-} // namespace convsmith::x86_avx2
+} // namespace convsmith::cpu

@@ -1,10 +1,10 @@
-// Direct convolution on AVX2: a register tile of co_vectors x tile_p accumulators over flattened positions,
+// Direct convolution on a CPU: a register tile of co_vectors x tile_p accumulators over flattened positions,
 // weights streamed from their packed panel, input read in place or from a padded strip of a block of rows.
-#include "schedules/x86_avx2/direct.h"
+#include "schedules/cpu/direct.h"
 
 #include "generators/conv_shape.h"
 
-namespace convsmith::x86_avx2 {
+namespace convsmith::cpu {
 
 using Halide::Func;
 using Halide::MemoryType;
@@ -16,7 +16,7 @@ namespace {
 
 /// Extents that follow from problem and parameters.
 struct Blocking {
-    int lanes; ///< elements of a ymm
+    int lanes; ///< elements of a vector
     int co_block;
     int block_p; ///< output positions of a block of rows
     int blocks;
@@ -110,4 +110,4 @@ void schedule_direct(ConvPipeline &conv, const Plan &plan) {
         schedule_strip(conv, plan, b, p_b);
 }
 
-} // namespace convsmith::x86_avx2
+} // namespace convsmith::cpu

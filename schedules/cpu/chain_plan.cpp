@@ -1,13 +1,14 @@
-// Planning side of the AVX2 schedule of chains (schedule.h): which chains it takes, and the rows of a task.
+// Planning side of the schedule of chains (schedule.h): which chains it takes, and the rows of a task.
 #include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 #include "generators/variant.h"
+#include "schedules/cpu/numbers.h"
 #include "schedules/schedule.h"
 
 #include <algorithm>
 
-namespace convsmith::x86_avx2 {
+namespace convsmith::cpu {
 namespace {
 
 /// Why an op of a chain has no register tile; nothing if it has.
@@ -80,16 +81,17 @@ int choose_rows(const ConvDesc &desc, const Target &target) {
 }
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
-    constexpr int kMostVectors = 3;
+    const Numbers &numbers = numbers_of(target);
+    const int most_vectors = numbers.most_vectors();
     const int lanes = vector_lanes(target, desc.acc_type);
     Params full = params;
     int &co_vectors = full["co_vectors"];
     if (co_vectors == 0)
-        co_vectors = co_block != 0 ? co_block / lanes : 2;
-    if (co_vectors < 1 || co_vectors > kMostVectors || (co_block != 0 && co_vectors * lanes != co_block))
+        co_vectors = co_block != 0 ? co_block / lanes : numbers.dense.front().co_vectors;
+    if (co_vectors < 1 || co_vectors > most_vectors || (co_block != 0 && co_vectors * lanes != co_block))
         throw Error(ErrorCode::BadArgument,
-                    "x86_avx2 chain: co_vectors is " + std::to_string(co_vectors) + ", want 1 to " +
-                        std::to_string(kMostVectors) +
+                    target.name + " chain: co_vectors is " + std::to_string(co_vectors) + ", want 1 to " +
+                        std::to_string(most_vectors) +
                         (co_block != 0 ? " matching co_block " + std::to_string(co_block) : ""));
     int &rows = full["rows"];
     if (rows == 0)
@@ -108,11 +110,11 @@ Packing packing(const ConvDesc &desc, const Target &target, const Params &params
 
 SchedulePlanning chain_planning() {
     return {{
-#include "schedules/x86_avx2/chain_params.inc"
+#include "schedules/cpu/chain_params.inc"
             },
             reject,
             complete,
             packing};
 }
 
-} // namespace convsmith::x86_avx2
+} // namespace convsmith::cpu

@@ -1,17 +1,17 @@
-// The AVX2 schedule of direct convolution (see direct.cpp).
+// The schedule of direct convolution (see direct.cpp).
 #pragma once
 
 #include "generators/conv_pipeline.h"
 #include "schedules/plan.h"
 
-namespace convsmith::x86_avx2 {
+namespace convsmith::cpu {
 
 /// Schedules `conv` with complete parameters.
 void schedule_direct(ConvPipeline &conv, const Plan &plan);
 
 /// Register tile of an op that sums over channels.
 struct DenseTile {
-    int lanes;     ///< elements of a ymm
+    int lanes;     ///< elements of a vector
     int co_block;  ///< output channels: whole vectors, a block of packed weights
     int tile_p;    ///< output positions of the innermost axis
     int unroll_ci; ///< input channels per iteration of the reduction's inner loop
@@ -20,4 +20,4 @@ struct DenseTile {
 /// Keeps `conv.acc`, already placed, in registers for one tile; what consumes it is split alike.
 void schedule_dense_tile(ConvPipeline &conv, const DenseTile &tile);
 
-} // namespace convsmith::x86_avx2
+} // namespace convsmith::cpu

@@ -1,15 +1,15 @@
-// Chains of convolutions and pools on AVX2: tasks are blocks of output rows; the rows that every op in
+// Chains of convolutions and pools on a CPU: tasks are blocks of output rows; the rows that every op in
 // between gives for a task lie in L2. Each op has the register tile that it has alone (direct.cpp,
 // channelwise.cpp).
-#include "schedules/x86_avx2/chain.h"
+#include "schedules/cpu/chain.h"
 
 #include "generators/conv_shape.h"
 #include "generators/variant.h"
-#include "schedules/x86_avx2/channelwise.h"
-#include "schedules/x86_avx2/direct.h"
-#include "schedules/x86_avx2/tiles.h"
+#include "schedules/cpu/channelwise.h"
+#include "schedules/cpu/direct.h"
+#include "schedules/cpu/tiles.h"
 
-namespace convsmith::x86_avx2 {
+namespace convsmith::cpu {
 
 using Halide::Func;
 using Halide::LoopLevel;
@@ -30,12 +30,12 @@ struct OpTile {
 OpTile tile_of(const ConvPipeline &part, const Plan &plan, bool has_whole_tiles) {
     const int lanes = vector_lanes(plan.target, part.desc.acc_type);
     if (is_channelwise(part.desc)) {
-        const ChannelTile tile = choose_channel_tile(part.desc, lanes);
+        const ChannelTile tile = choose_channel_tile(part.desc, plan.target);
         // Blocks of rows that are cut off at the borders may be lower than a tile.
         return {lanes, tile.co_vectors, tile.tile_x, has_whole_tiles ? tile.tile_y : 1, true};
     }
     const int width = out_extents(part.desc)[1], co_vectors = plan.params.at("co_vectors");
-    const int tile = std::min(choose_tile_p(co_vectors, width), width);
+    const int tile = std::min(choose_tile_p(numbers_of(plan.target), co_vectors, width), width);
     return {lanes, co_vectors, tile, 1, false};
 }
 
@@ -104,4 +104,4 @@ void schedule_chain(ConvPipeline &conv, const Plan &plan) {
     }
 }
 
-} // namespace convsmith::x86_avx2
+} // namespace convsmith::cpu

@@ -1,0 +1,35 @@
+// The tables of all CPU classes that have one (see numbers.h).
+#include "schedules/cpu/numbers.h"
+
+#include "generators/error.h"
+#include "schedules/x86_avx2/numbers.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+namespace convsmith::cpu {
+
+int Numbers::largest(int co_vectors) const {
+    const auto shape = std::find_if(dense.begin(), dense.end(),
+                                    [&](const DenseShape &s) { return s.co_vectors == co_vectors; });
+    return shape == dense.end() ? 0 : shape->positions;
+}
+
+int Numbers::most_vectors() const {
+    int most = 0;
+    for (const DenseShape &shape : dense)
+        most = std::max(most, shape.co_vectors);
+    return most;
+}
+
+const Numbers &numbers_of(const Target &target) {
+    static const std::map<std::string, Numbers> tables = {
+        {"x86_avx2", x86_avx2::numbers()},
+    };
+    const auto table = tables.find(target.name);
+    CONVSMITH_CHECK(table != tables.end());
+    return table->second;
+}
+
+} // namespace convsmith::cpu
