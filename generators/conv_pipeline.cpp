@@ -143,6 +143,71 @@ void append(std::vector<Expr> &to, const std::vector<T> &from) {
     to.insert(to.end(), from.begin(), from.end());
 }
 
+/// The padded input at channel `ci` and the coordinates `at`, which count from the start of the padding,
+/// innermost first. `is_inside_x`: no padding is read along x. `ignored` is the value of taps that take no part.
+Expr padded_value(const ConvPipeline &conv, const Expr &ci, const std::vector<Expr> &at, bool is_inside_x,
+                  const Expr &ignored) {
+    const ConvDesc &d = conv.desc;
+    std::vector<Expr> source = {ci};
+    Expr inside, declared; // undefined: always
+    const auto both = [](const Expr &a, const Expr &b) { return a.defined() ? a && b : b; };
+    for (int i = 0; i < d.rank; i++) {
+        const int a = axis_of(d, i);
+        if (!is_axis_padded(conv, a)) {
+            source.push_back(at[i]);
+            continue;
+        }
+        const Expr extent = input_extent(conv, i);
+        const Expr x = d.op == Op::Deconv ? at[i] : at[i] - d.pad_begin[a];
+        if (i == 0 && is_inside_x) {
+            source.push_back(x);
+            continue;
+        }
+        const PaddedIndex index = padded_index(d.pad_mode, x, extent);
+        source.push_back(index.index);
+        if (index.inside.defined())
+            inside = both(inside, index.inside);
+        if (can_overhang(conv, a))
+            declared = both(declared, x < extent + d.pad_end[a]);
+    }
+    source.emplace_back(conv.n);
+    Expr value = read_input(conv, source);
+    const double outside = d.pad_mode == PadMode::Constant ? d.pad_value : 0;
+    if (inside.defined())
+        value = select(inside, value,
+                       d.pad_mode == PadMode::Ignore ? ignored
+                                                     : Halide::Internal::make_const(value.type(), outside));
+    if (declared.defined() && d.pad_mode != PadMode::Ignore)
+        value = select(declared, value, ignored);
+    return value;
+}
+
+/// Defines `rows` by updates: the borders of a row, then the elements between them, which lie in one piece in
+/// the input as well.
+void define_rows(ConvPipeline &conv, const Expr &ignored) {
+    const ConvDesc &d = conv.desc;
+    const int a = axis_of(d, 0);
+    const int row = (window_out_extent(d, a) - 1) * d.stride[a] + effective_kernel(d.kernel[a], d.dilation[a]);
+    const int begin = std::min(d.pad_begin[a], row), end = std::min(begin + d.in[a], row);
+    std::vector<Var> args = {conv.row};
+    args.insert(args.end(), conv.axes.begin() + 1, conv.axes.end());
+    args.push_back(conv.n);
+    conv.rows(args) = Halide::undef(halide_type(d.in_type));
+    const auto define = [&](int from, int to, bool is_inside) {
+        if (from == to)
+            return;
+        const RDom r(from * d.ci, (to - from) * d.ci, "r_row");
+        std::vector<Expr> at = {r.x / d.ci}, row_args = {r.x};
+        at.insert(at.end(), conv.axes.begin() + 1, conv.axes.end());
+        append(row_args, std::vector<Var>(args.begin() + 1, args.end()));
+        conv.rows(row_args) = padded_value(conv, r.x % d.ci, at, is_inside, ignored);
+        conv.r_row.push_back(r.x);
+    };
+    define(0, begin, false);
+    define(end, row, false);
+    define(begin, end, true);
+}
+
 } // namespace
 
 Expr read_input(const ConvPipeline &conv, const std::vector<Expr> &at) {
@@ -161,9 +226,10 @@ ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const 
     conv.desc.branches.clear();
     conv.source = input.source;
     conv.packing = packing;
-    conv.padded = Func("padded"), conv.sampled = Func("sampled"), conv.acc = Func("acc");
+    conv.copies_rows = input.copies_rows && can_copy_rows(conv.desc);
+    conv.rows = Func("rows"), conv.padded = Func("padded"), conv.sampled = Func("sampled"), conv.acc = Func("acc");
     conv.value = Func("value"), conv.output = Func("output");
-    conv.co = Var("co"), conv.n = Var("n"), conv.ci = Var("ci");
+    conv.co = Var("co"), conv.n = Var("n"), conv.ci = Var("ci"), conv.row = Var("row");
     for (const char *name : {"x", "y", "z"}) {
         if (static_cast<int>(conv.axes.size()) < conv.desc.rank)
             conv.axes.emplace_back(name);
@@ -174,39 +240,26 @@ ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const 
     return conv;
 }
 
+bool can_copy_rows(const ConvDesc &d) {
+    const int x = d.rank - 1;
+    return d.op == Op::Conv && d.rank > 1 && d.in_layout == Layout::ChannelsLast && d.in[x] > 0 &&
+           (d.pad_begin[x] != 0 || d.pad_end[x] != 0);
+}
+
 void define_padded(ConvPipeline &conv, const Expr &ignored) {
-    const ConvDesc &d = conv.desc;
-    std::vector<Expr> source = {conv.ci};
     std::vector<Var> args = {conv.ci};
-    Expr inside, declared; // undefined: always
-    const auto both = [](const Expr &a, const Expr &b) { return a.defined() ? a && b : b; };
-    for (int i = 0; i < d.rank; i++) {
-        const int a = axis_of(d, i);
-        args.push_back(conv.axes[i]);
-        if (!is_axis_padded(conv, a)) {
-            source.emplace_back(conv.axes[i]);
-            continue;
-        }
-        const Expr extent = input_extent(conv, i);
-        const Expr x = d.op == Op::Deconv ? Expr(conv.axes[i]) : conv.axes[i] - d.pad_begin[a];
-        const PaddedIndex index = padded_index(d.pad_mode, x, extent);
-        source.push_back(index.index);
-        if (index.inside.defined())
-            inside = both(inside, index.inside);
-        if (can_overhang(conv, a))
-            declared = both(declared, x < extent + d.pad_end[a]);
-    }
-    source.emplace_back(conv.n);
+    args.insert(args.end(), conv.axes.begin(), conv.axes.end());
     args.push_back(conv.n);
-    Expr value = read_input(conv, source);
-    const double outside = d.pad_mode == PadMode::Constant ? d.pad_value : 0;
-    if (inside.defined())
-        value = select(inside, value,
-                       d.pad_mode == PadMode::Ignore ? ignored
-                                                     : Halide::Internal::make_const(value.type(), outside));
-    if (declared.defined() && d.pad_mode != PadMode::Ignore)
-        value = select(declared, value, ignored);
-    conv.padded(args) = value;
+    std::vector<Expr> at(conv.axes.begin(), conv.axes.end());
+    if (!conv.copies_rows) {
+        conv.padded(args) = padded_value(conv, conv.ci, at, false, ignored);
+        return;
+    }
+    define_rows(conv, ignored);
+    std::vector<Expr> row_args = {conv.axes[0] * conv.desc.ci + conv.ci};
+    row_args.insert(row_args.end(), at.begin() + 1, at.end());
+    row_args.emplace_back(conv.n);
+    conv.padded(args) = conv.rows(row_args);
 }
 
 void define_padded(ConvPipeline &conv, RDom r, const Expr &ignored) {

@@ -33,6 +33,7 @@ struct WinogradParts {
 struct ConvPipeline {
     ConvDesc desc; ///< after merge_trivial_axes
     Packing packing;
+    bool copies_rows = false; ///< `padded` reads `rows`
 
     Halide::Func source;       ///< of an op of a composite, instead of `input`
     Halide::ImageParam input;  ///< {ci, x, [y, [z,]] n}
@@ -41,6 +42,8 @@ struct ConvPipeline {
     Halide::ImageParam mask;   ///< {channel, p..., n}; deform only
     std::map<Operand, Halide::ImageParam> operands; ///< those that the epilogue reads
 
+    Halide::Func rows;    ///< {x * channels + ci, [y, [z,]] n}: `padded`, made of whole rows of the input;
+                          ///< undefined unless copies_rows
     Halide::Func padded;  ///< {ci, x, [y, [z,]] n}, x from the start of the padding
     Halide::Func sampled; ///< deform only, {ci, tap, p..., n}: the input at a tap's moved position
     Halide::Func acc;     ///< {co, p..., n}: the reduction over the window, before rearrangement
@@ -50,6 +53,8 @@ struct ConvPipeline {
     Halide::Var co, n;
     std::vector<Halide::Var> at;      ///< p... innermost first
     Halide::Var ci;                   ///< of padded
+    Halide::Var row;                  ///< of rows
+    std::vector<Halide::RVar> r_row;  ///< of the updates of rows: border, [border,] what is copied
     std::vector<Halide::Var> axes;    ///< of padded, innermost (x) first
     std::optional<Halide::RVar> r_ci; ///< reduction over the group's input channels, if there is one
     std::vector<Halide::RVar> r_k;    ///< reduction over taps, innermost axis first; empty for identity
@@ -79,6 +84,7 @@ struct ConvPipeline {
 struct OpInput {
     Halide::Func source; ///< {ci, x, [y, [z,]] n}: what it slides over; undefined: a tensor of the call
     int number = 0;      ///< of ops_of: names its tensors
+    bool copies_rows = false; ///< the schedule keeps padded rows (ConvPipeline::rows) where can_copy_rows
 };
 
 /// A pipeline with variables, buffers and extents, but no Func defined. `desc` is merged here; what follows
@@ -87,6 +93,9 @@ ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const 
 
 /// The element of the input, or of what the op before gives, at {ci, x, [y, [z,]] n}.
 Halide::Expr read_input(const ConvPipeline &conv, const std::vector<Halide::Expr> &at);
+
+/// Whether the padding of an op leaves whole rows of its input in one piece: channels lie innermost.
+bool can_copy_rows(const ConvDesc &merged);
 
 /// Input extent of the axis `dim`, counted from the innermost: constant where the descriptor is closed.
 Halide::Expr input_extent(const ConvPipeline &conv, int dim);

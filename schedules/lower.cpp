@@ -150,7 +150,9 @@ using Algorithm = ConvPipeline (*)(const ConvDesc &, const Packing &, const OpIn
 /// Where an algorithm and a schedule of it meet.
 LoweredPipeline scheduled(Algorithm algorithm, void (*schedule)(ConvPipeline &, const Plan &),
                           const ConvDesc &desc, const Plan &plan) {
-    ConvPipeline conv = algorithm(desc, plan.packing(desc), OpInput());
+    OpInput input;
+    input.copies_rows = plan.copies_rows();
+    ConvPipeline conv = algorithm(desc, plan.packing(desc), input);
     constrain_buffers(conv);
     schedule(conv, plan);
     return {Halide::Pipeline(conv.output), conv.arguments()};

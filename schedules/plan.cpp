@@ -154,6 +154,10 @@ Packing Plan::packing(const ConvDesc &desc) const {
     return row_of(*this).planning.packing(desc, target, params);
 }
 
+bool Plan::copies_rows() const {
+    return row_of(*this).planning.copies_rows;
+}
+
 double Plan::relative_error() const {
     return variant_info(variant).relative_error;
 }

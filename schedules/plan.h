@@ -28,6 +28,9 @@ struct Plan {
     /// The weight layout this plan's kernel reads for `desc`.
     Packing packing(const ConvDesc &desc) const;
 
+    /// Whether the schedule keeps padded rows as a Func of its own (SchedulePlanning::copies_rows).
+    bool copies_rows() const;
+
     /// The error bound that applies: 0 for that of a sum (runtime/oracle_op.cpp), else
     /// VariantInfo::relative_error.
     double relative_error() const;

@@ -30,6 +30,9 @@ struct SchedulePlanning {
     /// Why a more general variant is expected to be as fast; nothing if this schedule is expected to win.
     /// Asked only where the caller leaves the variant open. Null: wins wherever it serves.
     std::optional<std::string> (*loses)(const ConvDesc &desc, const Target &target) = nullptr;
+
+    /// Whether the schedule keeps padded rows, where they can be copied whole (ConvPipeline::copies_rows).
+    bool copies_rows = false;
 };
 
 /// reject() of a schedule that takes everything.

@@ -42,12 +42,20 @@ Blocking blocking_of(const ConvPipeline &conv, const Plan &plan) {
 void schedule_strip(ConvPipeline &conv, const Plan &plan, const Blocking &b, Var block) {
     const ConvDesc &d = conv.desc;
     const int rows = plan.params.at("rows");
-    Func &strip = conv.padded;
+    Func &strip = conv.copies_rows ? conv.rows : conv.padded;
     strip.compute_at(conv.output, block)
         .store_in(MemoryType::Heap)
         .bound_extent(conv.axes.back(),
                       (rows - 1) * d.stride[0] + effective_kernel(d.kernel[0], d.dilation[0]));
-    if (d.in_layout == Layout::ChannelsLast && d.ci >= b.lanes)
+    if (conv.copies_rows) {
+        const int copy = static_cast<int>(conv.r_row.size()) - 1;
+        for (int border = 0; border < copy; border++)
+            strip.update(border).unscheduled();
+        RVar r_o("r_o"), r_v("r_v");
+        strip.update(copy)
+            .split(conv.r_row.back(), r_o, r_v, b.lanes, TailStrategy::GuardWithIf)
+            .vectorize(r_v);
+    } else if (d.in_layout == Layout::ChannelsLast && d.ci >= b.lanes)
         strip.vectorize(conv.ci, b.lanes, TailStrategy::GuardWithIf);
 }
 
@@ -81,6 +89,12 @@ void schedule_dense_tile(ConvPipeline &conv, const DenseTile &b) {
         .unroll(co_u)
         .unroll(conv.at[0])
         .unroll(r_u);
+    // A loop of few steps costs its counters and a branch that is often predicted wrongly.
+    constexpr int kUnrolledSteps = 24;
+    const int taps_x = conv.desc.kernel[conv.desc.rank - 1];
+    if (conv.r_ci && !conv.r_k.empty() && conv.desc.ci / conv.desc.groups == b.unroll_ci &&
+        b.unroll_ci * taps_x <= kUnrolledSteps)
+        sum.update().unroll(conv.r_k[0]);
     Func weights = conv.filter.in(sum); // one load per vector and step, shared by the tile's positions
     weights.compute_at(sum, r_u).vectorize(weights.args()[0], b.lanes).unroll(weights.args()[0]);
 }

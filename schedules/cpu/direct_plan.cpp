@@ -160,7 +160,9 @@ SchedulePlanning direct_planning() {
             },
             reject,
             complete,
-            packing};
+            packing,
+            nullptr,
+            /* copies_rows */ true};
 }
 
 } // namespace convsmith::cpu
