@@ -87,7 +87,7 @@ void derive_extents(ConvPipeline &conv) {
 /// and so does a last Winograd tile.
 bool can_overhang(const ConvPipeline &conv, int a) {
     const ConvDesc &d = conv.desc;
-    const bool fills_tiles = !conv.packing.is_transformed() || d.kernel[a] == 1 ||
+    const bool fills_tiles = !conv.packing.is_transformed() || !transforms_axis(d, a) ||
                              window_out_extent(d, a) % conv.packing.tile == 0;
     return (d.ceil_mode && d.stride[a] > 1) || !fills_tiles;
 }
@@ -144,7 +144,8 @@ void append(std::vector<Expr> &to, const std::vector<T> &from) {
 }
 
 /// The padded input at channel `ci` and the coordinates `at`, which count from the start of the padding,
-/// innermost first. `is_inside_x`: no padding is read along x. `ignored` is the value of taps that take no part.
+/// innermost first. `is_inside_x`: no padding is read along x. `ignored` is the value of taps that take no
+/// part.
 Expr padded_value(const ConvPipeline &conv, const Expr &ci, const std::vector<Expr> &at, bool is_inside_x,
                   const Expr &ignored) {
     const ConvDesc &d = conv.desc;
@@ -187,7 +188,8 @@ Expr padded_value(const ConvPipeline &conv, const Expr &ci, const std::vector<Ex
 void define_rows(ConvPipeline &conv, const Expr &ignored) {
     const ConvDesc &d = conv.desc;
     const int a = axis_of(d, 0);
-    const int row = (window_out_extent(d, a) - 1) * d.stride[a] + effective_kernel(d.kernel[a], d.dilation[a]);
+    const int row =
+        (window_out_extent(d, a) - 1) * d.stride[a] + effective_kernel(d.kernel[a], d.dilation[a]);
     const int begin = std::min(d.pad_begin[a], row), end = std::min(begin + d.in[a], row);
     std::vector<Var> args = {conv.row};
     args.insert(args.end(), conv.axes.begin() + 1, conv.axes.end());
@@ -227,7 +229,8 @@ ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const 
     conv.source = input.source;
     conv.packing = packing;
     conv.copies_rows = input.copies_rows && can_copy_rows(conv.desc);
-    conv.rows = Func("rows"), conv.padded = Func("padded"), conv.sampled = Func("sampled"), conv.acc = Func("acc");
+    conv.rows = Func("rows"), conv.padded = Func("padded"), conv.sampled = Func("sampled"),
+    conv.acc = Func("acc");
     conv.value = Func("value"), conv.output = Func("output");
     conv.co = Var("co"), conv.n = Var("n"), conv.ci = Var("ci"), conv.row = Var("row");
     for (const char *name : {"x", "y", "z"}) {

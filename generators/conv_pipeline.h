@@ -26,6 +26,14 @@ struct WinogradParts {
     std::vector<Halide::Var> a;
     std::vector<int> tile, size; ///< outputs and elements of a tile, innermost axis first
     std::vector<int> tiles;      ///< number of tiles, innermost axis first
+    /// The axis whose taps are summed as they are, if there is one (always the outermost): its variable in
+    /// `a` is the position along it, of the padded input in `input` and of the output elsewhere, and t does
+    /// not count it.
+    std::optional<size_t> direct;
+    std::optional<Halide::RVar> r_direct; ///< reduction over its taps
+
+    /// The outermost axis that tiles lie along.
+    size_t strip_axis() const { return a.size() - (direct ? 2 : 1); }
 };
 
 /// Named parts of a pipeline. Buffers have the dimensions of buffer_dims (signature.h): a layout is only
@@ -82,8 +90,8 @@ struct ConvPipeline {
 
 /// What an op of a composite takes.
 struct OpInput {
-    Halide::Func source; ///< {ci, x, [y, [z,]] n}: what it slides over; undefined: a tensor of the call
-    int number = 0;      ///< of ops_of: names its tensors
+    Halide::Func source;      ///< {ci, x, [y, [z,]] n}: what it slides over; undefined: a tensor of the call
+    int number = 0;           ///< of ops_of: names its tensors
     bool copies_rows = false; ///< the schedule keeps padded rows (ConvPipeline::rows) where can_copy_rows
 };
 

@@ -11,22 +11,32 @@ using Halide::Var;
 
 namespace {
 
-/// Filters have three taps along the axes that a transform is for.
-constexpr int kTransformedTaps = 3;
+/// Taps along a transformed axis.
+constexpr int kTaps[] = {3, 5};
 
-/// p.g as numbers: {element, tap}.
-Halide::Func coefficients(const Packing &packing) {
-    const WinogradTransform transform = winograd_transform(packing.tile, kTransformedTaps);
-    const Var element("element"), tap("tap");
+/// Elements of the largest transform.
+constexpr int kMostElements = 6;
+
+/// Element (`element`, `tap`) of g for `taps` taps.
+Expr coefficient(const Packing &packing, int taps, const Expr &element, const Expr &tap) {
+    if (packing.tile + taps - 1 > kMostElements)
+        return Expr(0.0); // no plan transforms so
     std::vector<Expr> rows;
-    for (const std::vector<double> &row : transform.g)
-        rows.push_back(Halide::mux(tap, {Expr(row[0]), Expr(row[1]), Expr(row[2])}));
+    for (const std::vector<double> &row : winograd_transform(packing.tile, taps).g)
+        rows.push_back(Halide::mux(tap, std::vector<Expr>(row.begin(), row.end())));
+    return Halide::mux(element, rows);
+}
+
+/// p.g as numbers: {element, tap, which of kTaps}.
+Halide::Func coefficients(const Packing &packing) {
+    const Var element("element"), tap("tap"), taps("taps");
     Halide::Func g("g");
-    g(element, tap) = Halide::mux(element, rows);
+    g(element, tap, taps) = Halide::select(taps == 0, coefficient(packing, kTaps[0], element, tap),
+                                           coefficient(packing, kTaps[1], element, tap));
     return g;
 }
 
-/// The filter of `co`, transformed along the axes that have several taps, in f64.
+/// The filter of `co`, transformed along the axes of transforms_axis, in f64.
 Expr transformed_weight(PackFilter &p, const Packing &packing, const Expr &co, const Expr &group_co) {
     p.g = coefficients(packing);
     std::vector<Expr> extents;
@@ -37,10 +47,16 @@ Expr transformed_weight(PackFilter &p, const Packing &packing, const Expr &co, c
     }
     const Halide::RDom r(taps, "r");
     const std::vector<Var> k = {p.kx, p.ky, p.kz};
+    const Expr is_last_as_it_is = extents[0] > 1 && extents[1] > 1;
     Expr factor = Expr(1.0);
     for (int i = 0; i < 3; i++) {
-        const Expr element = Halide::min(k[i], kTransformedTaps + packing.tile - 2);
-        factor *= Halide::select(extents[i] == 1, Expr(1.0), p.g(element, r[i]));
+        const Expr element = Halide::clamp(k[i], 0, kMostElements - 1);
+        const Expr tap = Halide::clamp(r[i], 0, kTaps[1] - 1);
+        Expr one = Halide::select(extents[i] == 1, Expr(1.0),
+                                  p.g(element, tap, Halide::select(extents[i] == kTaps[0], 0, 1)));
+        if (i == 2)
+            one = Halide::select(is_last_as_it_is, Halide::cast<double>(k[i] == r[i]), one);
+        factor *= one;
     }
     p.wide = Halide::Func("wide");
     const std::vector<Var> args = {p.co_i, p.ci, p.kx, p.ky, p.kz, p.co_o};

@@ -114,12 +114,24 @@ std::vector<int> memory_order(Layout layout, int spatial_dims) {
     return order;
 }
 
+bool transforms_axis(const ConvDesc &desc, int axis) {
+    constexpr int kTransformedAxes = 2;
+    int within = 0; // axes with several taps
+    for (int a = axis + 1; a < desc.rank; a++)
+        within += desc.kernel[a] > 1 ? 1 : 0;
+    return desc.kernel[axis] > 1 && within < kTransformedAxes;
+}
+
+int packed_taps(const ConvDesc &desc, int axis, const Packing &packing) {
+    return desc.kernel[axis] + (transforms_axis(desc, axis) ? packing.tile - 1 : 0);
+}
+
 std::vector<int64_t> packed_filter_shape(const ConvDesc &desc, const Packing &packing) {
     CONVSMITH_CHECK(packing.co_block >= 1);
     const int64_t blocks = (int64_t(desc.co) + packing.co_block - 1) / packing.co_block;
     std::vector<int64_t> shape = {blocks};
     for (int a = 0; a < desc.rank; a++)
-        shape.push_back(packed_taps(desc.kernel[a], packing));
+        shape.push_back(packed_taps(desc, a, packing));
     shape.push_back(desc.ci / desc.groups);
     shape.push_back(packing.co_block);
     return shape;

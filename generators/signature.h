@@ -17,21 +17,23 @@ namespace convsmith {
 /// How a plan lays out weights for its kernel:
 ///   packed[co_o][k...][ci][co_i], co = co_o * co_block + co_i, ci = input channel within the group,
 /// channels beyond co are zero. Contiguous, so a block of output channels streams through the reduction. With
-/// a tile above 1 the taps are transformed along every axis that has several: k counts the tile + kernel - 1
+/// a tile above 1 the taps are transformed along the axes of transforms_axis: k counts the tile + kernel - 1
 /// elements of g * filter (winograd_transform.h), computed in f64.
 struct Packing {
     int co_block = 1; ///< output channels side by side (the innermost, vectorised extent)
-    int tile = 1;     ///< outputs of a Winograd tile along an axis with several taps; 1: weights as they are
+    int tile = 1;     ///< outputs of a Winograd tile along a transformed axis; 1: weights as they are
 
     bool is_transformed() const { return tile > 1; }
     bool operator==(const Packing &o) const { return co_block == o.co_block && tile == o.tile; }
     bool operator!=(const Packing &o) const { return !(*this == o); }
 };
 
-/// Elements of the packed filter along an axis with `kernel` taps.
-inline int packed_taps(int kernel, const Packing &packing) {
-    return kernel == 1 ? 1 : kernel + packing.tile - 1;
-}
+/// Whether transformed weights are so along `axis`: the two innermost axes that have several taps are, so
+/// that a third costs no accuracy; its taps stay as they are.
+bool transforms_axis(const ConvDesc &desc, int axis);
+
+/// Elements of the packed filter along `axis`.
+int packed_taps(const ConvDesc &desc, int axis, const Packing &packing);
 
 /// No schedule pads channels to a larger block; ConvDesc::validate bounds the packed filter with it.
 constexpr int kMaxChannelBlock = 64;

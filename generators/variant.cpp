@@ -40,17 +40,25 @@ bool is_winograd(const ConvDesc &desc) {
     const bool is_f32 = desc.in_type == DType::F32 && desc.weight_type == DType::F32 &&
                         desc.acc_type == DType::F32 && desc.out_type == DType::F32;
     if (desc.op != Op::Conv || !is_f32 || desc.is_open() || desc.is_fused || desc.groups != 1 ||
-        desc.rearrange != Rearrange::None || desc.ci > kWinogradMaxChannels)
+        desc.rearrange != Rearrange::None)
         return false;
-    int filtered = 0;
+    int transformed = 0;
+    int64_t terms = desc.ci; // of the sums in the transformed domain
     for (int a = 0; a < desc.rank; a++) {
-        if (desc.stride[a] != 1 || (desc.kernel[a] != 1 && (desc.kernel[a] != 3 || desc.dilation[a] != 1)))
+        if (desc.stride[a] != 1 || (desc.kernel[a] != 1 && desc.dilation[a] != 1))
             return false;
-        filtered += desc.kernel[a] == 3 ? 1 : 0;
+        if (!transforms_axis(desc, a)) {
+            terms *= desc.kernel[a];
+            continue;
+        }
+        if (desc.kernel[a] != 3 && desc.kernel[a] != 5)
+            return false;
+        transformed++;
     }
     const Packing largest = {kMaxChannelBlock,
                              *std::max_element(std::begin(kWinogradTiles), std::end(kWinogradTiles))};
-    return (filtered == 1 || filtered == 2) && packed_filter_elements(desc, largest) < int64_t{1} << 31;
+    return transformed > 0 && terms <= kWinogradMaxChannels &&
+           packed_filter_elements(desc, largest) < int64_t{1} << 31;
 }
 
 bool is_depthwise(const ConvDesc &desc) {

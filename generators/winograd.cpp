@@ -1,7 +1,7 @@
 // Winograd convolution: tiles of the input and the filter are transformed so that an element-wise product,
 // summed over input channels, holds the outputs of a whole tile; F(4x4,3x3) needs 36 multiplications where
 // direct.cpp needs 144. Transforms are separable and written axis by axis; an axis with one tap is left as it
-// is. The filter comes transformed (pack_filter.cpp).
+// is, and the taps along a third axis are summed as they are. The filter comes transformed (pack_filter.cpp).
 #include "generators/algorithms.h"
 #include "generators/halide_compat.h"
 #include "generators/winograd_transform.h"
@@ -62,12 +62,16 @@ void define_parts(ConvPipeline &conv, std::vector<WinogradTransform> &transforms
     for (int i = 0; i < conv.desc.rank; i++) {
         const int a = conv.desc.rank - 1 - i;
         const int kernel = conv.desc.kernel[a];
-        transforms.push_back(winograd_transform(kernel == 1 ? 1 : conv.packing.tile, kernel));
+        const bool is_transformed = transforms_axis(conv.desc, a);
+        if (!is_transformed && kernel > 1)
+            parts.direct = static_cast<size_t>(i);
+        transforms.push_back(is_transformed ? winograd_transform(conv.packing.tile, kernel)
+                                            : winograd_transform(1, 1));
         parts.a.emplace_back("a" + conv.axes[i].name());
         parts.tile.push_back(transforms.back().tile);
         parts.size.push_back(transforms.back().size());
         const auto extent = static_cast<int>(window_out_extent(conv.desc, a));
-        parts.tiles.push_back((extent + parts.tile.back() - 1) / parts.tile.back());
+        parts.tiles.push_back(parts.direct ? 1 : (extent + parts.tile.back() - 1) / parts.tile.back());
     }
     conv.winograd = parts;
 }
@@ -95,7 +99,7 @@ void define_input_transform(ConvPipeline &conv, const std::vector<WinogradTransf
                 return w.input.back()(args_of);
             std::vector<Expr> cell = first;
             for (size_t k = 0; k < transforms.size(); k++)
-                cell[k + 1] += args_of[k + 2];
+                cell[k + 1] = k == w.direct ? args_of[k + 2] : cell[k + 1] + args_of[k + 2];
             return conv.padded(cell);
         };
         Func stage("input_" + w.a[i].name());
@@ -123,6 +127,10 @@ void define_output_transform(ConvPipeline &conv, const std::vector<WinogradTrans
     std::vector<Expr> source = {conv.co, 0};
     int tiles = 1;
     for (size_t i = 0; i < transforms.size(); i++) {
+        if (i == w.direct) {
+            source.emplace_back(conv.at[i]);
+            continue;
+        }
         source[1] += conv.at[i] / w.tile[i] * tiles;
         source.push_back(conv.at[i] % w.tile[i]);
         tiles *= w.tiles[i];
@@ -141,14 +149,19 @@ ConvPipeline winograd_pipeline(const ConvDesc &desc, const Packing &packing, con
     define_input_transform(conv, transforms);
 
     WinogradParts &w = *conv.winograd;
-    const Halide::RDom r(0, conv.desc.ci, "r");
+    const int direct_taps = w.direct ? conv.desc.kernel[0] : 1;
+    const Halide::RDom r(0, conv.desc.ci, 0, direct_taps, "r");
     conv.r_ci = r[0];
     const std::vector<Var> args = tile_args(conv, conv.co);
-    std::vector<Expr> at(args.begin(), args.end());
-    const std::vector<Expr> elements(w.a.begin(), w.a.end());
+    std::vector<Expr> at = with({args.begin(), args.end()}, 0, *conv.r_ci);
+    std::vector<Expr> elements(w.a.begin(), w.a.end());
+    if (w.direct) {
+        w.r_direct = r[1];
+        elements[*w.direct] = r[1];
+        at[*w.direct + 2] += r[1];
+    }
     conv.acc(args) = 0.0f;
-    conv.acc(args) +=
-        conv.filter(filter_args(conv, *conv.r_ci, elements)) * w.input.back()(with(at, 0, *conv.r_ci));
+    conv.acc(args) += conv.filter(filter_args(conv, *conv.r_ci, elements)) * w.input.back()(at);
     w.products(args) = conv.acc(args);
 
     define_output_transform(conv, transforms);

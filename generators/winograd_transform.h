@@ -27,7 +27,7 @@ struct WinogradTransform {
 /// F(tile, kernel) for tile + kernel <= 7. An axis without window is F(1, 1), the identity.
 WinogradTransform winograd_transform(int tile, int kernel);
 
-/// Tiles that a plan may use along an axis with three taps.
+/// Tiles that a plan may use: either with three taps, the first with five.
 constexpr int kWinogradTiles[] = {2, 4};
 
 /// Largest error of a Winograd convolution in f32, before its epilogue, as a fraction of the problem's
@@ -40,11 +40,11 @@ constexpr int kWinogradTiles[] = {2, 4};
 /// becomes, relative to the result,
 ///   rms = u / sqrt(3) * sqrt(ci / 2) * amplification,
 ///   amplification^2 = prod over axes of max_i sum_j at_ij^2 |g_j|^2 |bt_j|^2 / 3  (winograd_amplification),
-/// 10.4 for F(4x4,3x3), 2.0 for F(2x2,3x3). The largest of a million errors is 5 rms, the largest result 5
-/// times the rms of results: the quotient stays below u / sqrt(3) * sqrt(ci / 2) * 10.4, 8.1e-6 for the 1024
-/// channels of the largest layers that networks have and 1.15e-5 for kWinogradMaxChannels, below this bound.
-/// Rounding of the transforms themselves does not grow with ci and is covered by the 32 channels that the
-/// planner asks for.
+/// 10.4 for F(4x4,3x3), 7.8 for F(2x2,5x5), 1.7 for F(2x2,3x3). The largest of a million errors is 5 rms, the
+/// largest result 5 times the rms of results: the quotient stays below u / sqrt(3) * sqrt(ci / 2)
+/// * 10.4, 8.1e-6 for the 1024 channels of the largest layers that networks have and 1.15e-5 for
+/// kWinogradMaxChannels, below this bound. Rounding of the transforms themselves does not grow with ci and is
+/// covered by the 32 channels that the planner asks for.
 constexpr double kWinogradRelativeError = 2e-5;
 constexpr int kWinogradMaxChannels = 2048;
 

@@ -174,7 +174,7 @@ Tensor ConvKernel::pack_one(const ConvDesc &op, const std::string &name, const T
     TensorCheck source = user_filter_check(op, layout);
     source.name = name;
     source.check(filter);
-    Tensor packed(op.weight_type, packed_filter_shape(op, packing_));
+    Tensor packed = Tensor::on_huge_pages(op.weight_type, packed_filter_shape(op, packing_));
     const TensorCheck target = packed_filter_check(op, packed);
     const auto code = parts_.store->pack_code(op.weight_type, packing_, parts_.choice.plan.target);
     halide_buffer_t from = source.buffer(filter);

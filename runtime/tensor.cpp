@@ -7,10 +7,14 @@
 #include <cstring>
 #include <limits>
 #include <new>
+#include <sys/mman.h>
 
 namespace convsmith {
 
 namespace {
+
+/// Of x86-64 and arm-64 with pages of 4 KiB.
+constexpr size_t kHugePage = size_t{2} * 1024 * 1024;
 
 void check_shape(const std::vector<int64_t> &shape) {
     if (shape.size() > kMaxTensorRank) {
@@ -71,12 +75,23 @@ std::string describe(const TensorView &view) {
     return dtype_name(view.dtype) + " " + shape_text(view.shape_vector());
 }
 
-Tensor::Tensor(DType dtype, const std::vector<int64_t> &shape) {
+Tensor::Tensor(DType dtype, const std::vector<int64_t> &shape) : Tensor(dtype, shape, false) {}
+
+Tensor Tensor::on_huge_pages(DType dtype, const std::vector<int64_t> &shape) {
+    return Tensor(dtype, shape, true);
+}
+
+Tensor::Tensor(DType dtype, const std::vector<int64_t> &shape, bool on_huge_pages) {
     check_shape(shape);
-    const size_t bytes = allocation_bytes(dtype, shape);
-    memory_.reset(std::aligned_alloc(kTensorAlignment, bytes));
+    size_t bytes = allocation_bytes(dtype, shape);
+    const bool is_huge = on_huge_pages && bytes >= kHugePage;
+    const size_t alignment = is_huge ? kHugePage : kTensorAlignment;
+    bytes = (bytes + alignment - 1) / alignment * alignment;
+    memory_.reset(std::aligned_alloc(alignment, bytes));
     if (!memory_)
         throw std::bad_alloc();
+    if (is_huge)
+        madvise(memory_.get(), bytes, MADV_HUGEPAGE); // a wish: without them the tensor is as good
     std::memset(memory_.get(), 0, bytes);
     view_ = TensorView(memory_.get(), dtype, shape);
 }

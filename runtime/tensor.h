@@ -43,6 +43,10 @@ public:
     Tensor() = default;
     Tensor(DType dtype, const std::vector<int64_t> &shape);
 
+    /// The same on huge pages where the system has them to give and the tensor fills some: for what is read
+    /// from beginning to end, as packed weights are.
+    static Tensor on_huge_pages(DType dtype, const std::vector<int64_t> &shape);
+
     const TensorView &view() const { return view_; }
     DType dtype() const { return view_.dtype; }
     std::vector<int64_t> shape() const { return view_.shape_vector(); }
@@ -60,6 +64,8 @@ public:
     void set(int64_t i, double value);
 
 private:
+    Tensor(DType dtype, const std::vector<int64_t> &shape, bool on_huge_pages);
+
     struct Free {
         void operator()(void *p) const { std::free(p); }
     };

@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -31,7 +32,8 @@ std::vector<double> times(const WinogradTransform::Matrix &matrix, const std::ve
 
 TEST(WinogradTransform, ComputesACorrelation) {
     Random random(7);
-    for (const auto &[tile, kernel] : {std::pair(2, 3), std::pair(4, 3), std::pair(1, 1), std::pair(3, 2)}) {
+    for (const auto &[tile, kernel] :
+         {std::pair(2, 3), std::pair(4, 3), std::pair(2, 5), std::pair(1, 1), std::pair(3, 2)}) {
         const WinogradTransform f = winograd_transform(tile, kernel);
         std::vector<double> filter, input;
         for (int k = 0; k < kernel; k++)
@@ -53,12 +55,13 @@ TEST(WinogradTransform, ComputesACorrelation) {
 }
 
 TEST(WinogradTransform, BoundFollowsFromTheAmplification) {
-    const auto amplification = [](int tile) {
-        const double along = winograd_amplification(winograd_transform(tile, 3));
+    const auto amplification = [](int tile, int taps = 3) {
+        const double along = winograd_amplification(winograd_transform(tile, taps));
         return along * along;
     };
     EXPECT_NEAR(amplification(4), 10.4, 0.1);
-    EXPECT_NEAR(amplification(2), 2.0, 0.5);
+    EXPECT_NEAR(amplification(2, 5), 7.8, 0.1);
+    EXPECT_NEAR(amplification(2), 1.7, 0.1);
     const double u = std::exp2(-24);
     EXPECT_LE(u / std::sqrt(3) * std::sqrt(kWinogradMaxChannels / 2.0) * amplification(4),
               kWinogradRelativeError);
@@ -102,11 +105,11 @@ TEST(WinogradPlan, ExactAccuracyExcludesIt) {
 }
 
 TEST(WinogradPlan, OtherTypesAndProblemsNeverGetIt) {
-    for (const char *key :
-         {"conv_ci64_i56x56_co64_k3_p1_f64", "conv_ci64_i56x56_co64_k3_p1_f32xf32xf64xf32",
-          "conv_ci64_i56x56_co64_k3_p1_s2", "conv_ci64_i56x56_co64_k3_p2_d2",
-          "conv_ci64_i56x56_co64_k3_p1_g2", "conv_ci64_i56x56_co64_k5_p2", "conv_n0_ci64_i56x56_co64_k3_p1",
-          "conv_ci64_i8x9x9_co64_k3_p1", "conv_ci64_i56x56_co64_k3_p1_pixelshuffle2"}) {
+    for (const char *key : {"conv_ci64_i56x56_co64_k3_p1_f64", "conv_ci64_i56x56_co64_k3_p1_f32xf32xf64xf32",
+                            "conv_ci64_i56x56_co64_k3_p1_s2", "conv_ci64_i56x56_co64_k3_p2_d2",
+                            "conv_ci64_i56x56_co64_k3_p1_g2", "conv_ci64_i56x56_co64_k7_p3",
+                            "conv_ci64_i56x56_co64_k3x4", "conv_n0_ci64_i56x56_co64_k3_p1",
+                            "conv_ci768_i8x9x9_co64_k3_p1", "conv_ci64_i56x56_co64_k3_p1_pixelshuffle2"}) {
         EXPECT_NE(plan_of(key).plan.variant, "winograd") << key;
         PlanRequest request;
         request.variant = "winograd";
@@ -132,6 +135,9 @@ TEST(WinogradPlan, RefusesOtherTiles) {
     request.params = {{"tile", 3}};
     EXPECT_EQ(error_of([&] { plan_of(kLayer, request); }, ErrorCode::BadArgument),
               "x86_avx2 winograd: tile is 3, want 2 or 4");
+    request.params = {{"tile", 4}};
+    EXPECT_EQ(error_of([&] { plan_of("conv_ci64_i27x27_co64_k5_p2", request); }, ErrorCode::BadArgument),
+              "x86_avx2 winograd: tile is 4, want 2 for 5 taps");
 }
 
 /// Every padding mode, both layouts, tiles that overhang on either axis, channels that fill no block,
@@ -153,7 +159,17 @@ constexpr const char *kKeys[] = {
     "conv_ci32_i4x9x9_co32_k1x3x3_p0x1x1x0x1x1",
     "conv_ci32_i20x20_co32_k3_p1_into64x16_bias_relu",
     "conv_ci8_i6x5_co8_k3_p1_nchw_residual",
+    "conv_ci20_i13x15_co24_k5_p2_bias_relu",
+    "conv_ci16_i12x9_co24_k5x3_p2x1x2x1_nchw",
+    "conv_n2_ci16_i5x9x11_co24_k3_p1_bias_relu",
+    "conv_ci10_i6x9x8_co16_k2x3x5_p0x1x2x1x1x2_residual",
+    "conv_ci9_i5x5x6_co12_k3x3x1_p1x1x0x1x1x0_reflect",
 };
+
+/// Whether a tile of 4 is none for the key.
+bool has_five_taps(const ConvDesc &desc) {
+    return std::count(desc.kernel.begin(), desc.kernel.begin() + desc.rank, 5) > 0;
+}
 
 class Winograd : public testing::TestWithParam<const char *> {
 protected:
@@ -169,6 +185,8 @@ protected:
 TEST_P(Winograd, MatchesOracleWithinItsBound) {
     for (const char *schedule : {"x86_avx2", "generic"}) {
         for (const int tile : {2, 4}) {
+            if (tile == 4 && has_five_taps(ConvDesc::parse(GetParam())))
+                continue;
             CheckOptions options;
             options.jit = no_disk();
             options.request.variant = "winograd";

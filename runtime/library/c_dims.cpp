@@ -114,8 +114,9 @@ CDims positional_dims(const ConvDesc &desc, Layout layout, int64_t channels, int
     return dims;
 }
 
-std::string packed_taps(int kernel, const CPacking &packing) {
-    if (kernel == 1 || packing.tile.empty())
+std::string packed_taps(const ConvDesc &desc, int axis, const CPacking &packing) {
+    const int kernel = desc.kernel[axis];
+    if (packing.tile.empty() || !transforms_axis(desc, axis))
         return std::to_string(kernel);
     return fmt::format("({} + {})", packing.tile, kernel - 1);
 }
@@ -124,7 +125,7 @@ CDims packed_dims(const ConvDesc &desc, const CPacking &packing, int axes) {
     CDims dims;
     dims.extents = {packing.block, std::to_string(desc.ci / desc.groups)};
     for (int i = 0; i < axes; i++)
-        dims.extents.push_back(packed_taps(i < desc.rank ? desc.kernel[desc.rank - 1 - i] : 1, packing));
+        dims.extents.push_back(i < desc.rank ? packed_taps(desc, desc.rank - 1 - i, packing) : "1");
     dims.extents.push_back(fmt::format("(({0} + {1} - 1) / {1})", desc.co, packing.block));
     std::vector<int> order;
     for (size_t i = 0; i < dims.extents.size(); i++)

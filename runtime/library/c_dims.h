@@ -43,8 +43,8 @@ struct CPacking {
     std::string tile;
 };
 
-/// Elements of the packed filter along an axis with `kernel` taps (packed_taps).
-std::string packed_taps(int kernel, const CPacking &packing);
+/// Elements of the packed filter along `axis` (packed_taps of signature.h).
+std::string packed_taps(const ConvDesc &desc, int axis, const CPacking &packing);
 
 /// The packed filter with `axes` kernel axes (those beyond the rank have extent 1).
 CDims packed_dims(const ConvDesc &desc, const CPacking &packing, int axes);

@@ -312,7 +312,7 @@ std::string layer_macros(const Model &model, const LayerEntry &layer) {
         if (!packing.tile.empty()) {
             weights = std::to_string(op.ci);
             for (int axis = 0; axis < op.rank; axis++)
-                weights += " * " + packed_taps(op.kernel[axis], packing);
+                weights += " * " + packed_taps(op, axis, packing);
         }
         if (passes_weights(model))
             text += fmt::format("#define {0}_{1}_ELEMENTS ((size_t)(({2} + {3} - 1) / {3} * {3}) * {4})\n",

@@ -24,8 +24,15 @@ Tensor transformed_filter(const ConvDesc &desc, const Packing &packing, const Te
     std::vector<int64_t> shape = {desc.co, desc.ci / desc.groups};
     std::vector<WinogradTransform::Matrix> g;
     for (int a = 0; a < desc.rank; a++) {
-        shape.push_back(packed_taps(desc.kernel[a], packing));
-        g.push_back(winograd_transform(desc.kernel[a] == 1 ? 1 : packing.tile, desc.kernel[a]).g);
+        const int kernel = desc.kernel[a];
+        shape.push_back(packed_taps(desc, a, packing));
+        if (transforms_axis(desc, a)) {
+            g.push_back(winograd_transform(packing.tile, kernel).g);
+            continue;
+        }
+        g.emplace_back(kernel, std::vector<double>(kernel, 0));
+        for (int k = 0; k < kernel; k++)
+            g.back()[k][k] = 1;
     }
     const int64_t taps = spatial_product(desc.kernel, desc.rank);
     Tensor result(filter.dtype(), shape);

@@ -28,20 +28,23 @@ Blocking blocking_of(const ConvPipeline &conv, const Target &target, const Winog
     while (b.co_block % b.lanes != 0)
         b.lanes /= 2;
     b.co_group = b.co_block * numbers.co_blocks;
-    b.strips = (conv.winograd->tiles.back() + b.rows - 1) / b.rows;
+    b.strips = (conv.winograd->tiles[conv.winograd->strip_axis()] + b.rows - 1) / b.rows;
     return b;
 }
 
 /// True if there are too few strips to keep all threads busy: then groups of channels are shared out as well.
 bool splits_strips(const ConvPipeline &conv, const Blocking &b) {
     constexpr int kManyTasks = 8;
-    return conv.desc.n * b.strips < kManyTasks;
+    const int slices = conv.winograd->direct ? static_cast<int>(out_extents(conv.desc)[0]) : 1;
+    return conv.desc.n * slices * b.strips < kManyTasks;
 }
 
 /// Computes every element of a tile's transform at once.
 void unroll_elements(Func &stage, const WinogradParts &w, const std::vector<int> &extents) {
-    for (size_t i = 0; i < w.a.size(); i++)
-        stage.bound_extent(w.a[i], extents[i]).unroll(w.a[i]);
+    for (size_t i = 0; i < w.a.size(); i++) {
+        if (i != w.direct)
+            stage.bound_extent(w.a[i], extents[i]).unroll(w.a[i]);
+    }
 }
 
 /// The strip's transformed input, and the padded rows that it is made of.
@@ -58,9 +61,14 @@ void schedule_input(ConvPipeline &conv, const Blocking &b, Var strip) {
     std::vector<Halide::VarOrRVar> order;
     if (has_vectors)
         order.emplace_back(ci_v);
-    order.insert(order.end(), w.a.begin(), w.a.end());
+    for (size_t i = 0; i < w.a.size(); i++) {
+        if (i != w.direct)
+            order.emplace_back(w.a[i]);
+    }
     order.emplace_back(ci_o);
     order.emplace_back(w.t);
+    if (w.direct)
+        order.emplace_back(w.a[*w.direct]);
     last.reorder(order);
     if (splits_strips(conv, b))
         last.parallel(w.t);
@@ -111,10 +119,13 @@ void schedule_products(ConvPipeline &conv, const Blocking &b, Var group) {
         .unroll(co_u)
         .unroll(w.t);
     Halide::RVar r_o("r_o"), r_u("r_u");
+    std::vector<Halide::VarOrRVar> sum_order = {co_v, co_u, w.t, r_u, r_o};
+    if (w.r_direct)
+        sum_order.emplace_back(*w.r_direct);
     sum.update()
         .split(conv.co, co_u, co_v, b.lanes, TailStrategy::GuardWithIf)
         .split(*conv.r_ci, r_o, r_u, b.unroll_ci, TailStrategy::GuardWithIf) // divides: no guard
-        .reorder(co_v, co_u, w.t, r_u, r_o)
+        .reorder(sum_order)
         .vectorize(co_v)
         .unroll(co_u)
         .unroll(w.t)
@@ -128,8 +139,10 @@ void schedule_output_transform(ConvPipeline &conv, const Blocking &b, Var co_u) 
     WinogradParts &w = *conv.winograd;
     for (size_t i = 0; i + 1 < w.output.size(); i++) {
         Func &stage = w.output[i];
-        for (size_t k = 0; k < w.a.size(); k++)
-            stage.bound_extent(w.a[k], k <= i ? w.tile[k] : w.size[k]).unroll(w.a[k]);
+        for (size_t k = 0; k < w.a.size(); k++) {
+            if (k != w.direct)
+                stage.bound_extent(w.a[k], k <= i ? w.tile[k] : w.size[k]).unroll(w.a[k]);
+        }
         stage.compute_at(conv.output, co_u)
             .store_in(MemoryType::Stack)
             .vectorize(conv.co, b.lanes, TailStrategy::RoundUp);
@@ -145,7 +158,7 @@ void schedule_winograd(ConvPipeline &conv, const Target &target, const WinogradN
     conv.output.split(conv.co, group, co_i, b.co_group, TailStrategy::GuardWithIf)
         .split(co_i, co_u, co_v, b.lanes, TailStrategy::GuardWithIf);
     std::vector<Halide::VarOrRVar> order = {co_v}, tiles;
-    for (size_t i = 0; i < conv.at.size(); i++) {
+    for (size_t i = 0; i <= w.strip_axis(); i++) {
         Var tile(conv.at[i].name() + "_t"), within(conv.at[i].name() + "_i");
         conv.output.split(conv.at[i], tile, within, w.tile[i], TailStrategy::GuardWithIf);
         order.emplace_back(within);
@@ -156,11 +169,16 @@ void schedule_winograd(ConvPipeline &conv, const Target &target, const WinogradN
     const std::vector<Halide::VarOrRVar> within(order.begin() + 1, order.end());
     order.emplace_back(co_u);
     order.insert(order.end(), tiles.begin(), tiles.end());
-    order.insert(order.end(), {group, strip, conv.n});
+    order.insert(order.end(), {group, strip});
+    if (w.direct)
+        order.emplace_back(conv.at[*w.direct]);
+    order.emplace_back(conv.n);
     conv.output.reorder(order).vectorize(co_v);
     for (const Halide::VarOrRVar &one : within)
         conv.output.unroll(one);
     conv.output.parallel(strip).parallel(conv.n);
+    if (w.direct)
+        conv.output.parallel(conv.at[*w.direct]);
     if (splits_strips(conv, b))
         conv.output.parallel(group);
 

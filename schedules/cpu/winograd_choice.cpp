@@ -15,26 +15,37 @@ int choose_winograd_tile(const ConvDesc &desc) {
     constexpr int kSmallMap = 7;
     const Spatial out = out_extents(desc);
     for (int a = 0; a < desc.rank; a++) {
-        if (desc.kernel[a] > 1 && out[a] <= kSmallMap)
+        if (transforms_axis(desc, a) && (desc.kernel[a] > 3 || out[a] <= kSmallMap))
             return 2;
     }
     return 4;
 }
 
-void check_winograd_tile(const std::string &schedule, int tile) {
+void check_winograd_tile(const std::string &schedule, const ConvDesc &desc, int tile) {
     if (std::find(std::begin(kWinogradTiles), std::end(kWinogradTiles), tile) == std::end(kWinogradTiles))
         throw Error(ErrorCode::BadArgument, schedule + ": tile is " + std::to_string(tile) + ", want 2 or 4");
+    for (int a = 0; a < desc.rank; a++) {
+        if (transforms_axis(desc, a) && desc.kernel[a] > 3 && tile != 2)
+            throw Error(ErrorCode::BadArgument, schedule + ": tile is " + std::to_string(tile) +
+                                                    ", want 2 for " + std::to_string(desc.kernel[a]) +
+                                                    " taps");
+    }
 }
 
 WinogradTiles winograd_tiles(const ConvDesc &merged, int tile) {
     const Spatial out = out_extents(merged);
     const Packing packing = {1, tile};
     WinogradTiles tiles;
-    for (int a = 0; a < merged.rank; a++) {
-        const int outputs = merged.kernel[a] > 1 ? tile : 1;
-        tiles.along[a] = (out[a] + outputs - 1) / outputs;
-        tiles.total *= tiles.along[a];
-        tiles.elements *= packed_taps(merged.kernel[a], packing);
+    if (merged.kernel[0] > 1 && !transforms_axis(merged, 0)) {
+        tiles.strip_axis = 1;
+        tiles.slices = out[0];
+        tiles.direct_taps = merged.kernel[0];
+    }
+    for (int a = tiles.strip_axis; a < merged.rank; a++) {
+        const int outputs = transforms_axis(merged, a) ? tile : 1;
+        const int along = (out[a] + outputs - 1) / outputs;
+        (a == tiles.strip_axis ? tiles.rows : tiles.row_tiles) *= along;
+        tiles.elements *= packed_taps(merged, a, packing);
     }
     return tiles;
 }
@@ -43,7 +54,7 @@ double winograd_gain(const ConvDesc &desc, int tile) {
     const WinogradTiles tiles = winograd_tiles(desc, tile);
     const double direct = static_cast<double>(spatial_product(out_extents(desc), desc.rank)) *
                           static_cast<double>(spatial_product(desc.kernel, desc.rank));
-    return direct / (static_cast<double>(tiles.total) * tiles.elements);
+    return direct / (static_cast<double>(tiles.total()) * tiles.direct_taps * tiles.elements);
 }
 
 } // namespace convsmith::cpu

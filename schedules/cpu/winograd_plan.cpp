@@ -13,9 +13,12 @@ namespace convsmith::cpu {
 namespace {
 
 /// Both transforms cost about 800 instructions per tile and vector of channels, the products of a tile 36
-/// FMAs per pair of vector and channel: below 32 channels the transforms take most of what is saved.
+/// FMAs per pair of vector and channel: below 32 channels the transforms take most of what is saved, below 16
+/// where a tap is 5 wide.
 std::optional<std::string> loses(const ConvDesc &desc, const Target &) {
-    constexpr int kFewestChannels = 32;
+    const bool is_wide =
+        std::any_of(desc.kernel.begin(), desc.kernel.begin() + desc.rank, [](int taps) { return taps > 3; });
+    const int kFewestChannels = is_wide ? 16 : 32;
     constexpr double kLeastGain = 1.4;
     constexpr int kFewestTiles = 4;
     if (desc.ci < kFewestChannels || desc.co < kFewestChannels)
@@ -25,7 +28,7 @@ std::optional<std::string> loses(const ConvDesc &desc, const Target &) {
     const double gain = winograd_gain(desc, tile);
     if (gain < kLeastGain)
         return "saves too little: " + std::to_string(gain) + " multiplications per one, tiles overhang";
-    if (winograd_tiles(desc, tile).total < kFewestTiles)
+    if (winograd_tiles(desc, tile).total() < kFewestTiles)
         return "fewer than " + std::to_string(kFewestTiles) + " tiles for the weights of a transform";
     return std::nullopt;
 }
@@ -40,9 +43,8 @@ struct Strip {
 /// Sizes of the problem that strips are chosen by.
 struct Sizing {
     WinogradTiles tiles;
-    int row_tiles = 1;
-    double row_bytes = 0;         ///< of one padded input row
-    double transformed_bytes = 0; ///< of one tile's input
+    double row_bytes = 0;         ///< of one padded input row, in all slices that an output takes
+    double transformed_bytes = 0; ///< of one tile's input, in all those slices
     double weight_bytes = 0;
     double product_cycles = 0; ///< of one tile, all its elements
     int tile = 0;              ///< along the axis that strips cut
@@ -53,15 +55,15 @@ Sizing sizing_of(const ConvDesc &d, const Target &target, int tile) {
     constexpr int kFmasPerCycle = 2;
     Sizing s;
     s.tiles = winograd_tiles(d, tile);
-    s.row_tiles = s.tiles.total / s.tiles.along[0];
-    s.row_bytes = 4.0 * d.ci;
-    for (int a = 1; a < d.rank; a++)
+    const int strip_axis = s.tiles.strip_axis;
+    s.row_bytes = 4.0 * d.ci * s.tiles.direct_taps;
+    for (int a = strip_axis + 1; a < d.rank; a++)
         s.row_bytes *= d.in[a] + d.pad_begin[a] + d.pad_end[a];
-    s.transformed_bytes = 4.0 * d.ci * s.tiles.elements;
+    s.transformed_bytes = 4.0 * d.ci * s.tiles.elements * s.tiles.direct_taps;
     s.weight_bytes = s.transformed_bytes * d.co;
     s.product_cycles = s.weight_bytes / 4 / (kFmasPerCycle * vector_lanes(target, d.acc_type));
-    s.tile = d.kernel[0] > 1 ? tile : 1;
-    s.halo = d.kernel[0] - 1;
+    s.tile = d.kernel[strip_axis] > 1 ? tile : 1;
+    s.halo = d.kernel[strip_axis] - 1;
     return s;
 }
 
@@ -91,15 +93,15 @@ Strip choose_strip(const ConvDesc &d, const Target &target, int tile, int co_vec
     constexpr int kGroup = 64; // output channels
     const Sizing s = sizing_of(d, target, tile);
     Strip best;
-    for (int rows = 1; rows <= s.tiles.along[0]; rows++) {
-        const int strips = (s.tiles.along[0] + rows - 1) / rows;
-        const int strip_t = rows * s.row_tiles;
+    for (int rows = 1; rows <= s.tiles.rows; rows++) {
+        const int strips = (s.tiles.rows + rows - 1) / rows;
+        const int strip_t = rows * s.tiles.row_tiles;
         const double input = s.transformed_bytes * strip_t;
         const double padded = s.row_bytes * (rows * s.tile + s.halo);
         if (rows > 1 && input + padded > kWorkspace)
             break;
         const int tile_t = choose_tile_t(numbers_of(target), co_vectors, strip_t);
-        const int last_t = (s.tiles.along[0] - (strips - 1) * rows) * s.row_tiles;
+        const int last_t = (s.tiles.rows - (strips - 1) * rows) * s.tiles.row_tiles;
         const auto whole_tiles = [&](int t) { return (t + tile_t - 1) / tile_t * tile_t; };
         const double products =
             s.product_cycles * (whole_tiles(strip_t) * (strips - 1) + whole_tiles(last_t));
@@ -162,15 +164,15 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     };
     const ConvDesc d = merge_trivial_axes(desc);
     derive("tile", choose_winograd_tile(d));
-    check_winograd_tile(target.name + " winograd", full["tile"]);
+    check_winograd_tile(target.name + " winograd", d, full["tile"]);
     derive("co_vectors", co_block != 0     ? co_block / lanes
                          : desc.co > lanes ? numbers.dense.front().co_vectors
                                            : 1);
     check_vectors(target, full["co_vectors"], lanes, co_block);
     derive("rows", choose_strip(d, target, full["tile"], full["co_vectors"]).rows);
     const WinogradTiles tiles = winograd_tiles(d, full["tile"]);
-    full["rows"] = std::min(full["rows"], tiles.along[0]);
-    const int strip_t = tiles.total / tiles.along[0] * full["rows"];
+    full["rows"] = std::min(full["rows"], tiles.rows);
+    const int strip_t = tiles.row_tiles * full["rows"];
     derive("tile_t", choose_tile_t(numbers, full["co_vectors"], strip_t));
     full["tile_t"] = std::min(full["tile_t"], strip_t);
     derive("co_blocks", choose_co_blocks(d, full["co_vectors"] * lanes, strip_t, tiles.elements));

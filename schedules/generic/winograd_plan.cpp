@@ -17,7 +17,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
         full["co_block"] = co_block != 0 ? co_block : vector_lanes(target, desc.acc_type);
     if (full["tile"] == 0)
         full["tile"] = cpu::choose_winograd_tile(desc);
-    cpu::check_winograd_tile("generic winograd", full["tile"]);
+    cpu::check_winograd_tile("generic winograd", desc, full["tile"]);
     return full;
 }
 
