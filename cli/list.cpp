@@ -82,6 +82,8 @@ const char *runner_text(RunnerKind kind) {
         return "native";
     case RunnerKind::QemuAarch64:
         return "qemu-aarch64";
+    case RunnerKind::BochsAvx512:
+        return "bochs";
     case RunnerKind::None:
         break;
     }

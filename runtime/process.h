@@ -1,4 +1,4 @@
-// Running another program: the cross compiler and the emulator. Used by the emulating runner and by tests.
+// Running another program: the cross compiler and the emulator. Used by the emulating runners and by tests.
 #pragma once
 
 #include <string>

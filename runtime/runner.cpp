@@ -9,6 +9,8 @@ std::unique_ptr<Runner> make_runner(const Target &target, const JitOptions &opti
         return make_native_runner(options);
     case RunnerKind::QemuAarch64:
         return make_qemu_aarch64_runner();
+    case RunnerKind::BochsAvx512:
+        return make_avx512_runner();
     case RunnerKind::None:
         break;
     }
@@ -17,6 +19,8 @@ std::unique_ptr<Runner> make_runner(const Target &target, const JitOptions &opti
                                                 ": this machine cannot run it; install qemu-user-static and "
                                                 "g++-aarch64-linux-gnu to emulate it");
     }
+    if (avx512_emulator_runs(target))
+        return make_avx512_runner(); // says what is missing
     throw Error(ErrorCode::Unsupported,
                 "target " + target.halide +
                     ": this machine lacks its instructions and there is no emulator for it");

@@ -47,6 +47,10 @@ std::unique_ptr<Runner> make_native_runner(const JitOptions &options = JitOption
 /// Cross-compiles a static program with every job's kernel and runs it under qemu-user.
 std::unique_ptr<Runner> make_qemu_aarch64_runner();
 
+/// Runs a static program with every job's kernel on an emulated machine with AVX-512 (avx512_emulator()). The
+/// machine is booted once for a call of run(), which takes some 10 s.
+std::unique_ptr<Runner> make_avx512_runner();
+
 /// The runner for `target`; `options` are for a native one. Throws Error(Unsupported) that says what to
 /// install if none fits.
 std::unique_ptr<Runner> make_runner(const Target &target, const JitOptions &options = JitOptions());

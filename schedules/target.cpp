@@ -238,18 +238,21 @@ bool is_of_class(const ParsedString &parsed, const ClassRow &row) {
                        [&](const std::string &need) { return parsed.features.count(need) != 0; });
 }
 
+bool is_program(const std::filesystem::path &candidate) {
+    std::error_code ignored;
+    const auto status = std::filesystem::status(candidate, ignored);
+    const auto executable = std::filesystem::perms::owner_exec | std::filesystem::perms::group_exec |
+                            std::filesystem::perms::others_exec;
+    return std::filesystem::is_regular_file(status) &&
+           (status.permissions() & executable) != std::filesystem::perms::none;
+}
+
 bool is_on_path(const char *program) {
     const char *path = std::getenv("PATH");
     std::string_view rest = path == nullptr ? "" : path;
     while (!rest.empty()) {
         const size_t end = rest.find(':');
-        const std::filesystem::path candidate = std::filesystem::path(rest.substr(0, end)) / program;
-        std::error_code ignored;
-        const auto status = std::filesystem::status(candidate, ignored);
-        const auto executable = std::filesystem::perms::owner_exec | std::filesystem::perms::group_exec |
-                                std::filesystem::perms::others_exec;
-        if (std::filesystem::is_regular_file(status) &&
-            (status.permissions() & executable) != std::filesystem::perms::none)
+        if (is_program(std::filesystem::path(rest.substr(0, end)) / program))
             return true;
         rest = end == std::string_view::npos ? "" : rest.substr(end + 1);
     }
@@ -316,11 +319,34 @@ bool runs_natively(const Target &target) {
            std::all_of(parsed.features.begin(), parsed.features.end(), cpu_has);
 }
 
+std::string avx512_emulator() {
+    const char *cache = std::getenv("XDG_CACHE_HOME");
+    const char *home = std::getenv("HOME");
+    std::filesystem::path directory;
+    if (cache != nullptr && *cache != '\0')
+        directory = cache;
+    else if (home != nullptr && *home != '\0')
+        directory = std::filesystem::path(home) / ".cache";
+    const std::filesystem::path program = directory / "convsmith" / "bochs" / "run";
+    return is_program(program) ? program.string() : "";
+}
+
+bool avx512_emulator_runs(const Target &target) {
+    const ParsedString parsed = parse_string(target.halide);
+    const Features features = parse_string(parse_target("x86_avx512").halide).features;
+    return parsed.platform == "x86-64-linux" && host_platform() == parsed.platform && !is_gpu(target) &&
+           std::all_of(parsed.features.begin(), parsed.features.end(), [&](const std::string &feature) {
+               return features.count(feature) != 0 || find_feature(feature)->arch == Arch::Any;
+           });
+}
+
 RunnerKind runner_for(const Target &target) {
     if (runs_natively(target))
         return RunnerKind::Native;
     if (!is_gpu(target) && target.platform() == "arm-64-linux" && is_on_path("qemu-aarch64"))
         return RunnerKind::QemuAarch64;
+    if (avx512_emulator_runs(target) && !avx512_emulator().empty())
+        return RunnerKind::BochsAvx512;
     return RunnerKind::None;
 }
 

@@ -11,7 +11,7 @@
 namespace convsmith {
 
 /// How compiled code for a target can be executed here.
-enum class RunnerKind { Native, QemuAarch64, None };
+enum class RunnerKind { Native, QemuAarch64, BochsAvx512, None };
 
 /// A machine class and the string Halide compiles it with. Numbers are per core.
 struct Target {
@@ -47,6 +47,13 @@ bool runs_natively(const Target &target);
 /// The runner that fits: Native if this machine has every feature, an emulator if one is installed, else
 /// None.
 RunnerKind runner_for(const Target &target);
+
+/// The program that boots an emulated machine with AVX-512 and runs a program there (tests/emulated/run.sh):
+/// $XDG_CACHE_HOME/convsmith/bochs/run, else ~/.cache/convsmith/bochs/run. Empty if it is not installed.
+std::string avx512_emulator();
+
+/// True if that machine has every feature of the target.
+bool avx512_emulator_runs(const Target &target);
 
 /// True if kernels of the target run on a device beside the CPU.
 bool is_gpu(const Target &target);

@@ -3,6 +3,7 @@
 # installs only that, and does nothing (needs neither root nor network) when nothing is missing.
 # scripts/test.sh and scripts/demo.sh call it first.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 die() {
     echo "setup: $*" >&2
@@ -65,8 +66,17 @@ done
 # Node.js is often installed by other means than Debian's packages; any npm will do.
 command -v npm >/dev/null || missing+=(nodejs npm)
 
+# AVX-512 where the CPU has none: tests of that class are skipped without the emulated machine.
+emulate_avx512() {
+    if [ "$(uname -m)" != x86_64 ] || grep -qm 1 avx512bw /proc/cpuinfo; then
+        return
+    fi
+    tests/emulated/setup.sh || echo "setup: no emulated AVX-512 (see above): its tests are skipped"
+}
+
 if [ ${#missing[@]} = 0 ]; then
     echo "setup: all ${#packages[@]} packages are installed (Halide $version)"
+    emulate_avx512
     exit 0
 fi
 
@@ -80,3 +90,4 @@ if ! DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "
     die "apt-get install failed (its last lines are above)"
 fi
 echo "setup: installed ${#missing[@]} packages"
+emulate_avx512

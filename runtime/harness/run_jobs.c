@@ -2,17 +2,18 @@
  * Compiled for the emulated machine by runner_qemu.cpp, together with the kernels and a table of them
  * (kernels[]).
  *
- *   run_jobs JOBS OUTPUTS FIRST
+ *   run_jobs JOBS OUTPUTS
  *
- * JOBS holds one record per call, OUTPUTS gets one per call from number FIRST on, written as soon as it is
- * there: a call that crashes leaves the records before it. Every tensor lies against an inaccessible page, so
- * that an access outside it is a crash. Numbers are in the machine's byte order (little-endian on both
- * sides). */
+ * JOBS holds one record per call, OUTPUTS gets one per call. Every tensor lies against an inaccessible page,
+ * so that an access outside it is a crash; every call is a process of its own, so that a crash costs that
+ * call only. Numbers are in the machine's byte order (little-endian on both sides). */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define MAX_TENSORS 64
 #define MAX_DIMS 8
@@ -51,6 +52,11 @@ typedef struct tensor {
     dim dims[MAX_DIMS];
 } tensor;
 
+/* What a call gives, before its outputs. */
+typedef struct result {
+    int32_t code, signal;
+} result;
+
 static void stop(const char *what) {
     perror(what);
     exit(3);
@@ -61,13 +67,13 @@ static void read_all(void *to, size_t bytes, FILE *file) {
         stop("run_jobs: reading the jobs");
 }
 
-/* Memory that ends (up to alignment) where an inaccessible page begins. */
+/* Shared memory that ends (up to alignment) where an inaccessible page begins. */
 static uint8_t *guarded(const tensor *t, void **block, size_t *block_bytes) {
     const size_t data = (t->bytes + PAGE - 1) / PAGE * PAGE;
     uint8_t *begin;
     size_t offset;
     *block_bytes = data + 2 * (size_t)PAGE;
-    *block = mmap(NULL, *block_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    *block = mmap(NULL, *block_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (*block == MAP_FAILED)
         stop("run_jobs: mmap");
     begin = (uint8_t *)*block + PAGE;
@@ -77,14 +83,35 @@ static uint8_t *guarded(const tensor *t, void **block, size_t *block_bytes) {
     return begin + (t->is_aligned ? offset / FILTER_ALIGNMENT * FILTER_ALIGNMENT : offset);
 }
 
-static void run(FILE *jobs, FILE *outputs, int is_wanted) {
+/* The call in a process of its own, which leaves its outputs in shared memory. */
+static result call_apart(int32_t kernel, void **args) {
+    result r = {0, 0};
+    int32_t *code = mmap(NULL, sizeof *code, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int status = 0;
+    const pid_t child = code == MAP_FAILED ? -1 : fork();
+    if (child < 0)
+        stop("run_jobs: fork");
+    if (child == 0) {
+        *code = kernels[kernel](args);
+        _exit(0);
+    }
+    if (waitpid(child, &status, 0) != child)
+        stop("run_jobs: waitpid");
+    r.code = *code;
+    r.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    munmap(code, sizeof *code);
+    return r;
+}
+
+static void run(FILE *jobs, FILE *outputs) {
     call c;
     tensor t[MAX_TENSORS];
     buffer buffers[MAX_TENSORS];
     uint8_t *data[MAX_TENSORS];
     void *args[MAX_TENSORS], *blocks[MAX_TENSORS];
     size_t block_bytes[MAX_TENSORS];
-    int32_t i, result;
+    int32_t i;
+    result r;
     read_all(&c, sizeof c, jobs);
     if (c.tensors < 1 || c.tensors > MAX_TENSORS)
         stop("run_jobs: damaged jobs");
@@ -104,17 +131,15 @@ static void run(FILE *jobs, FILE *outputs, int is_wanted) {
         else
             read_all(data[i], t[i].bytes, jobs);
     }
-    if (is_wanted) {
-        result = kernels[c.kernel](args);
-        if (fwrite(&result, sizeof result, 1, outputs) != 1)
-            stop("run_jobs: writing the outputs");
-        for (i = 0; i < c.tensors; i++) {
-            if (t[i].is_output && fwrite(data[i], 1, t[i].bytes, outputs) != t[i].bytes)
-                stop("run_jobs: writing the outputs");
-        }
-        if (fflush(outputs) != 0)
+    r = call_apart(c.kernel, args);
+    if (fwrite(&r, sizeof r, 1, outputs) != 1)
+        stop("run_jobs: writing the outputs");
+    for (i = 0; i < c.tensors; i++) {
+        if (t[i].is_output && fwrite(data[i], 1, t[i].bytes, outputs) != t[i].bytes)
             stop("run_jobs: writing the outputs");
     }
+    if (fflush(outputs) != 0) /* nothing for the next call's process to write once more */
+        stop("run_jobs: writing the outputs");
     for (i = 0; i < c.tensors; i++)
         munmap(blocks[i], block_bytes[i]);
 }
@@ -122,7 +147,7 @@ static void run(FILE *jobs, FILE *outputs, int is_wanted) {
 int main(int argc, char **argv) {
     FILE *jobs, *outputs;
     int32_t count, i;
-    if (argc != 4)
+    if (argc != 3)
         return 2;
     jobs = fopen(argv[1], "rb");
     outputs = fopen(argv[2], "wb");
@@ -130,6 +155,6 @@ int main(int argc, char **argv) {
         stop("run_jobs");
     read_all(&count, sizeof count, jobs);
     for (i = 0; i < count; i++)
-        run(jobs, outputs, i >= atoi(argv[3]));
+        run(jobs, outputs);
     return fclose(outputs) == 0 ? 0 : 3;
 }

@@ -1,6 +1,6 @@
-// The emulating runner for arm-64-linux: compiles every job's kernel to an object, links them with the
-// harness (harness/run_jobs.c) into one static program and runs it under qemu-user. Chosen by make_runner
-// (runner.cpp).
+// The emulating runners: every job's kernel is compiled to an object, linked with the harness
+// (harness/run_jobs.c) into one static program, and run where there is a CPU for it: arm-64-linux under
+// qemu-user, AVX-512 on a machine that Bochs emulates. Chosen by make_runner (runner.cpp).
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 #include "generators/halide_compat.h"
@@ -27,10 +27,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char *kCompiler = "aarch64-linux-gnu-gcc";
-constexpr const char *kEmulator = "qemu-aarch64";
+/// What differs between emulators.
+struct Machine {
+    const char *name;
+    const char *platform; ///< Halide target of its runtime: no features beyond the plainest
+    const char *compiler; ///< makes static programs for it
+    /// The command that runs a program with two file arguments.
+    std::vector<std::string> emulator;
+};
 
-// Records of the jobs file, as harness/run_jobs.c declares them.
+// Records of the jobs file and the outputs file, as harness/run_jobs.c declares them.
 struct DimRecord {
     int32_t min = 0, extent = 0, stride = 0;
     uint32_t flags = 0;
@@ -42,6 +48,9 @@ struct TensorRecord {
     uint64_t bytes = 0, begin = 0;
     int32_t type_code = 0, type_bits = 0, dimensions = 0, is_aligned = 0, is_output = 0, padding = 0;
     DimRecord dims[8];
+};
+struct ResultRecord {
+    int32_t code = 0, signal = 0;
 };
 static_assert(sizeof(TensorRecord) == 40 + 8 * 16, "the harness reads this layout");
 
@@ -88,14 +97,15 @@ std::string call_bytes(const RunJob &job, int kernel) {
     return bytes;
 }
 
-class QemuRunner : public Runner {
+class EmulatingRunner : public Runner {
 public:
-    std::string name() const override { return "qemu-aarch64"; }
+    explicit EmulatingRunner(Machine machine) : machine_(std::move(machine)) {}
+    std::string name() const override { return machine_.name; }
     bool is_timing_real() const override { return false; }
     std::vector<RunResult> run(const std::vector<RunJob> &jobs) override;
 
 private:
-    /// Jobs that compiled, and what the program is made of.
+    /// Jobs of one program, and what it is made of.
     struct Batch {
         std::vector<size_t> jobs;         ///< index into the caller's jobs, in order of the jobs file
         std::vector<std::string> symbols; ///< of distinct kernels
@@ -103,20 +113,23 @@ private:
         std::string calls; ///< the jobs file without its count
     };
 
-    Batch compile(const std::vector<RunJob> &jobs, std::vector<RunResult> &results) const;
+    /// Takes jobs from `next` on, which it moves behind them.
+    Batch compile(const std::vector<RunJob> &jobs, size_t &next, std::vector<RunResult> &results) const;
     std::string link(const Batch &batch) const;
-    /// Runs the program from call `first` on; the number of calls that left an output.
-    size_t run_program(const std::string &program, const std::vector<RunJob> &jobs, const Batch &batch,
-                       size_t first, std::vector<RunResult> &results) const;
+    void run_program(const std::string &program, const std::vector<RunJob> &jobs, const Batch &batch,
+                     std::vector<RunResult> &results) const;
 
+    Machine machine_;
     TempDir directory_;
 };
 
-QemuRunner::Batch QemuRunner::compile(const std::vector<RunJob> &jobs,
-                                      std::vector<RunResult> &results) const {
+EmulatingRunner::Batch EmulatingRunner::compile(const std::vector<RunJob> &jobs, size_t &next,
+                                                std::vector<RunResult> &results) const {
+    constexpr size_t kMostBytes = 128 << 20; // an emulated machine holds the jobs in memory
     Batch batch;
     std::map<std::string, int> known;
-    for (size_t i = 0; i < jobs.size(); i++) {
+    for (; next < jobs.size() && batch.calls.size() < kMostBytes; next++) {
+        const size_t i = next;
         try {
             const Plan &plan = jobs[i].choice.plan;
             const std::string key = jobs[i].kernel_desc.key() + " " + plan.text() + " " + plan.target.halide;
@@ -141,15 +154,16 @@ QemuRunner::Batch QemuRunner::compile(const std::vector<RunJob> &jobs,
     return batch;
 }
 
-std::string QemuRunner::link(const Batch &batch) const {
+std::string EmulatingRunner::link(const Batch &batch) const {
     const std::string runtime = directory_ / "halide_runtime.o";
     if (!fs::exists(runtime)) {
         prepare_halide();
         try {
             Halide::compile_standalone_runtime({{Halide::OutputFileType::object, runtime}},
-                                               Halide::Target("arm-64-linux"));
+                                               Halide::Target(machine_.platform));
         } catch (const Halide::Error &e) {
-            throw Error(ErrorCode::Compile, std::string("Halide runtime for arm-64-linux: ") + e.what());
+            throw Error(ErrorCode::Compile,
+                        fmt::format("Halide runtime for {}: {}", machine_.platform, e.what()));
         }
     }
     std::string table = "/* The kernels of one run. */\n";
@@ -167,69 +181,67 @@ std::string QemuRunner::link(const Batch &batch) const {
 
     const std::string program = directory_ / "run_jobs";
     const ProcessResult compiled = run_process(
-        {kCompiler, "-O1", "-static", "-o", program, directory_ / "run_jobs.c", directory_ / "kernels.c",
-         "@" + (directory_ / "objects"), runtime, "-lpthread", "-ldl", "-lm"});
+        {machine_.compiler, "-O1", "-static", "-o", program, directory_ / "run_jobs.c",
+         directory_ / "kernels.c", "@" + (directory_ / "objects"), runtime, "-lpthread", "-ldl", "-lm"});
     if (!compiled.ok())
         throw Error(ErrorCode::Compile,
-                    fmt::format("{} linking the kernels: {}", kCompiler, compiled.text()));
+                    fmt::format("{} linking the kernels: {}", machine_.compiler, compiled.text()));
     return program;
 }
 
-size_t QemuRunner::run_program(const std::string &program, const std::vector<RunJob> &jobs,
-                               const Batch &batch, size_t first, std::vector<RunResult> &results) const {
+void EmulatingRunner::run_program(const std::string &program, const std::vector<RunJob> &jobs,
+                                  const Batch &batch, std::vector<RunResult> &results) const {
     const std::string outputs = directory_ / "outputs";
-    const ProcessResult process =
-        run_process({kEmulator, program, directory_ / "jobs", outputs, std::to_string(first)});
+    std::vector<std::string> command = machine_.emulator;
+    command.insert(command.end(), {program, directory_ / "jobs", outputs});
+    const ProcessResult process = run_process(command);
     std::ifstream file(outputs, std::ios::binary);
-    size_t done = 0;
-    for (; first + done < batch.jobs.size(); done++) {
-        const size_t job = batch.jobs[first + done];
+    for (const size_t job : batch.jobs) {
         const ConvDesc &desc = jobs[job].problem->desc;
-        int32_t code = 0;
+        ResultRecord record;
         Tensor output(desc.out_type, output_shape(desc)), indices;
         const auto read = [&](const Tensor &tensor) {
             return static_cast<bool>(
                 file.read(tensor.as<char>(), static_cast<std::streamsize>(tensor.bytes())));
         };
-        if (!file.read(reinterpret_cast<char *>(&code), sizeof code) || !read(output))
-            break;
-        if (desc.indices != Indices::None) {
+        bool is_read = file.read(reinterpret_cast<char *>(&record), sizeof record) && read(output);
+        if (is_read && desc.indices != Indices::None) {
             indices = Tensor(DType::I64, written_shape(desc));
-            if (!read(indices))
-                break;
+            is_read = read(indices);
         }
-        if (code == 0) {
-            results[job].output = std::move(output);
-            results[job].indices = std::move(indices);
-        } else {
-            results[job].error = fmt::format("the kernel returned Halide error {}", code);
-        }
+        if (!is_read)
+            results[job].error = fmt::format("under {}: {}", machine_.name, process.text());
+        else if (record.signal != 0)
+            results[job].error = fmt::format("under {}: the call ended by signal {} ({})", machine_.name,
+                                             record.signal, strsignal(record.signal));
+        else if (record.code != 0)
+            results[job].error = fmt::format("the kernel returned Halide error {}", record.code);
+        else
+            results[job].output = std::move(output), results[job].indices = std::move(indices);
     }
-    if (first + done < batch.jobs.size())
-        results[batch.jobs[first + done]].error = fmt::format("under {}: {}", kEmulator, process.text());
-    return done;
 }
 
-std::vector<RunResult> QemuRunner::run(const std::vector<RunJob> &jobs) {
+std::vector<RunResult> EmulatingRunner::run(const std::vector<RunJob> &jobs) {
     std::vector<RunResult> results(jobs.size());
-    const Batch batch = compile(jobs, results);
-    if (batch.jobs.empty())
-        return results;
-    const std::string program = link(batch);
-    std::string file;
-    append(file, static_cast<int32_t>(batch.jobs.size()));
-    write_file_atomically(directory_ / "jobs", file + batch.calls);
-    // A call that crashes ends the program; the next run goes on behind it.
-    for (size_t first = 0; first < batch.jobs.size();)
-        first += run_program(program, jobs, batch, first, results) + 1;
+    for (size_t next = 0; next < jobs.size();) {
+        const Batch batch = compile(jobs, next, results);
+        if (batch.jobs.empty())
+            continue;
+        const std::string program = link(batch);
+        std::string file;
+        append(file, static_cast<int32_t>(batch.jobs.size()));
+        write_file_atomically(directory_ / "jobs", file + batch.calls);
+        run_program(program, jobs, batch, results);
+    }
     return results;
 }
 
 } // namespace
 
 std::unique_ptr<Runner> make_qemu_aarch64_runner() {
+    const Machine machine = {"qemu-aarch64", "arm-64-linux", "aarch64-linux-gnu-gcc", {"qemu-aarch64"}};
     for (const auto &[program, package] :
-         {std::pair(kCompiler, "gcc-aarch64-linux-gnu"), {kEmulator, "qemu-user"}}) {
+         {std::pair(machine.compiler, "gcc-aarch64-linux-gnu"), {machine.emulator[0].c_str(), "qemu-user"}}) {
         if (!has_program(program))
             throw Error(
                 ErrorCode::Unsupported,
@@ -238,7 +250,18 @@ std::unique_ptr<Runner> make_qemu_aarch64_runner() {
                             "{})",
                             program, package));
     }
-    return std::make_unique<QemuRunner>();
+    return std::make_unique<EmulatingRunner>(machine);
+}
+
+std::unique_ptr<Runner> make_avx512_runner() {
+    const std::string boot = avx512_emulator();
+    if (boot.empty())
+        throw Error(ErrorCode::Unsupported,
+                    "running AVX-512 code here needs the emulated machine that tests/emulated/setup.sh of "
+                    "convsmith's sources installs (Bochs, from Debian's packages)");
+    if (!has_program("gcc"))
+        throw Error(ErrorCode::Unsupported, "running AVX-512 code here needs gcc, which is not on PATH");
+    return std::make_unique<EmulatingRunner>(Machine{"bochs-avx512", "x86-64-linux", "gcc", {boot}});
 }
 
 } // namespace convsmith
