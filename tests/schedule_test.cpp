@@ -270,7 +270,7 @@ TEST(Planner, NamesUnknownSchedulesAndParameters) {
     PlanRequest request;
     request.schedule = "fastest";
     EXPECT_EQ(plan_error("conv_ci64_i8x8_co64_k3x3", request),
-              "schedule: got 'fastest', want one of x86_avx2, generic");
+              "schedule: got 'fastest', want one of x86_avx2, x86_avx512, generic");
     request.schedule = "x86_avx2";
     request.params = {{"tile_q", 3}};
     EXPECT_EQ(plan_error("conv_ci64_i8x8_co64_k3x3", request),

@@ -146,7 +146,8 @@ private:
 };
 
 /// Plans a problem for every class of a platform; the best class chooses the packing, the others follow.
-PlatformPlan plan_platform(const ConvDesc &desc, const Platform &platform, PlanRequest request) {
+/// Throws Error(BadArgument) if one of them cannot.
+PlatformPlan plan_members(const ConvDesc &desc, const Platform &platform, PlanRequest request) {
     PlatformPlan plan;
     for (const Target &target : platform.members) {
         plan.members.push_back(make_plan(desc, target, request));
@@ -165,6 +166,24 @@ PlatformPlan plan_platform(const ConvDesc &desc, const Platform &platform, PlanR
                                     target.name, plan.packing.co_block, plan.packing.tile));
     }
     return plan;
+}
+
+/// As plan_members; where a class cannot read the packing that is best for the best class (its registers hold
+/// fewer channels), the largest part of it that all can read.
+PlatformPlan plan_platform(const ConvDesc &desc, const Platform &platform, PlanRequest request) {
+    const int best = make_plan(desc, platform.members.front(), request).plan.packing(desc).co_block;
+    for (int parts = 1;; parts++) {
+        if (best % parts != 0)
+            continue;
+        if (parts > 1)
+            request.co_block = best / parts;
+        try {
+            return plan_members(desc, platform, request);
+        } catch (const Error &error) {
+            if (error.code() != ErrorCode::BadArgument || parts == best)
+                throw;
+        }
+    }
 }
 
 /// The values to bake, checked.

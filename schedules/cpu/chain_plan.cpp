@@ -80,6 +80,18 @@ int choose_rows(const ConvDesc &desc, const Target &target) {
     return (most + tasks - 1) / tasks;
 }
 
+/// All dense ops have the same: the class's favourite, or what the op of the fewest channels fills, at
+/// least 2.
+int choose_vectors(const ConvDesc &desc, const Numbers &numbers, int lanes) {
+    constexpr int kFewest = 2;
+    int vectors = numbers.dense.front().co_vectors;
+    for (const ConvDesc *op : ops_of(desc)) {
+        if (!is_channelwise(*op))
+            vectors = std::min(vectors, std::max(kFewest, (op->co + lanes - 1) / lanes));
+    }
+    return vectors;
+}
+
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
     const Numbers &numbers = numbers_of(target);
     const int most_vectors = numbers.most_vectors();
@@ -87,7 +99,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     Params full = params;
     int &co_vectors = full["co_vectors"];
     if (co_vectors == 0)
-        co_vectors = co_block != 0 ? co_block / lanes : numbers.dense.front().co_vectors;
+        co_vectors = co_block != 0 ? co_block / lanes : choose_vectors(desc, numbers, lanes);
     if (co_vectors < 1 || co_vectors > most_vectors || (co_block != 0 && co_vectors * lanes != co_block))
         throw Error(ErrorCode::BadArgument,
                     target.name + " chain: co_vectors is " + std::to_string(co_vectors) + ", want 1 to " +

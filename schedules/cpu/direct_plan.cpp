@@ -52,7 +52,8 @@ int choose_fully_connected_vectors(int most, int co, int lanes) {
     return std::min(most, (co + lanes - 1) / lanes);
 }
 
-/// The first tile whose channel block divides the channels of a group; else the first with a guarded tail.
+/// The first tile whose channel block divides the channels of a group; else the first with a guarded tail,
+/// but no vector beyond the channels.
 int choose_vectors(const ConvDesc &desc, const Numbers &numbers, int lanes) {
     const int co = keeps_channels(desc) ? desc.co : desc.co / desc.groups;
     if (desc.groups == 1 && spatial_product(out_extents(desc), desc.rank) == 1)
@@ -61,7 +62,7 @@ int choose_vectors(const ConvDesc &desc, const Numbers &numbers, int lanes) {
         if (co % (tile.co_vectors * lanes) == 0)
             return tile.co_vectors;
     }
-    return co > lanes ? numbers.dense.front().co_vectors : 1;
+    return std::min(numbers.dense.front().co_vectors, (co + lanes - 1) / lanes);
 }
 
 /// Rows of a block of the merged problem such that blocks are equally high and a block's input takes about

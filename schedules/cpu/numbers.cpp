@@ -3,6 +3,7 @@
 
 #include "generators/error.h"
 #include "schedules/x86_avx2/numbers.h"
+#include "schedules/x86_avx512/numbers.h"
 
 #include <algorithm>
 #include <map>
@@ -26,6 +27,7 @@ int Numbers::most_vectors() const {
 const Numbers &numbers_of(const Target &target) {
     static const std::map<std::string, Numbers> tables = {
         {"x86_avx2", x86_avx2::numbers()},
+        {"x86_avx512", x86_avx512::numbers()},
     };
     const auto table = tables.find(target.name);
     CONVSMITH_CHECK(table != tables.end());

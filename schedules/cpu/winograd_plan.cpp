@@ -33,6 +33,24 @@ std::optional<std::string> loses(const ConvDesc &desc, const Target &) {
     return std::nullopt;
 }
 
+/// Vectors of the first tile that pads the channels by at most an eighth, else of the one that pads them
+/// least. One vector, whose every product loads an input of its own, only for the channels of one.
+int choose_vectors(const Numbers &numbers, int co, int lanes) {
+    constexpr int kPadded = 8;
+    int best = 1, least = 0;
+    for (const DenseShape &shape : numbers.dense) {
+        const int block = shape.co_vectors * lanes;
+        const int padded = (co + block - 1) / block * block - co;
+        if (co <= lanes || shape.co_vectors == 1)
+            continue;
+        if (padded * kPadded <= co)
+            return shape.co_vectors;
+        if (least == 0 || padded < least)
+            best = shape.co_vectors, least = padded;
+    }
+    return best;
+}
+
 /// What a strip of `rows` rows of tiles holds and costs.
 struct Strip {
     int rows = 1;
@@ -165,10 +183,12 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const ConvDesc d = merge_trivial_axes(desc);
     derive("tile", choose_winograd_tile(d));
     check_winograd_tile(target.name + " winograd", d, full["tile"]);
-    derive("co_vectors", co_block != 0     ? co_block / lanes
-                         : desc.co > lanes ? numbers.dense.front().co_vectors
-                                           : 1);
+    derive("co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(numbers, desc.co, lanes));
     check_vectors(target, full["co_vectors"], lanes, co_block);
+    if ((full["co_vectors"] - 1) * lanes >= desc.co) // Halide 14 compiles no loop that it finds empty
+        throw Error(ErrorCode::BadArgument, target.name + " winograd: co_vectors is " +
+                                                std::to_string(full["co_vectors"]) + ", more than the " +
+                                                std::to_string(desc.co) + " channels fill");
     derive("rows", choose_strip(d, target, full["tile"], full["co_vectors"]).rows);
     const WinogradTiles tiles = winograd_tiles(d, full["tile"]);
     full["rows"] = std::min(full["rows"], tiles.rows);
