@@ -1,7 +1,11 @@
 // Assembly reader (see assembly.h).
 #include "tests/assembly.h"
 
+#include "runtime/temp_dir.h"
+#include "schedules/lower.h"
+
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <regex>
 #include <sstream>
@@ -34,6 +38,16 @@ std::string Loop::text() const {
     for (const std::string &i : instructions)
         all += "    " + i + "\n";
     return all;
+}
+
+std::string assembly_of(const ConvDesc &desc, const Plan &plan) {
+    const TempDir dir;
+    const std::string file = (dir.path() / "kernel.s").string();
+    lower_module(desc, plan, "kernel").compile({{Halide::OutputFileType::assembly, file}});
+    std::ifstream in(file);
+    std::stringstream text;
+    text << in.rdbuf();
+    return text.str();
 }
 
 Loop hot_loop(const std::string &assembly) {

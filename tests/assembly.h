@@ -2,6 +2,8 @@
 // that keep schedules from rotting (spills, integer vector arithmetic, extra broadcasts).
 #pragma once
 
+#include "schedules/plan.h"
+
 #include <string>
 #include <vector>
 
@@ -20,6 +22,9 @@ struct Loop {
 
     std::string text() const;
 };
+
+/// What LLVM makes of a problem under a plan for an x86 target.
+std::string assembly_of(const ConvDesc &desc, const Plan &plan);
 
 /// The innermost loop (a block that jumps back to its own label) with the most FMAs per instruction.
 Loop hot_loop(const std::string &assembly);

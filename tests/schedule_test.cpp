@@ -1,8 +1,6 @@
 // Plans and schedules: which schedule the planner takes and why, and what LLVM makes of the tuned hot loops.
 #include "generators/error.h"
 #include "generators/halide_compat.h"
-#include "runtime/temp_dir.h"
-#include "schedules/lower.h"
 #include "schedules/plan.h"
 #include "tests/assembly.h"
 #include "tests/error_of.h"
@@ -10,21 +8,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 
 namespace convsmith {
 namespace {
-
-std::string assembly_of(const ConvDesc &desc, const Plan &plan) {
-    const TempDir dir;
-    const std::string file = (dir.path() / "kernel.s").string();
-    lower_module(desc, plan, "kernel").compile({{Halide::OutputFileType::assembly, file}});
-    std::ifstream in(file);
-    std::stringstream text;
-    text << in.rdbuf();
-    return text.str();
-}
 
 /// A problem and the parameters to force; every tuned tile and every kind of addressing appears once.
 struct HotLoopCase {
@@ -46,7 +32,7 @@ struct PlannedLoop {
 PlannedLoop planned_loop(const std::string &key, const PlanRequest &request) {
     const ConvDesc desc = ConvDesc::parse(key);
     const Plan plan = make_plan(desc, parse_target("x86_avx2"), request).plan;
-    return {plan, testing::hot_loop(assembly_of(desc, plan))};
+    return {plan, testing::hot_loop(testing::assembly_of(desc, plan))};
 }
 
 /// A request for the tuned schedule with the numbers of a case.
