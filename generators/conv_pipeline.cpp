@@ -92,9 +92,29 @@ bool can_overhang(const ConvPipeline &conv, int a) {
     return (d.ceil_mode && d.stride[a] > 1) || !fills_tiles;
 }
 
+/// Whether an output of a deconv has a tap before the first or after the last cell of its input; outputs of a
+/// last incomplete step count as if it was complete.
+bool gathers_beyond_input(const ConvDesc &d, int a) {
+    const int64_t s = d.stride[a], whole = (window_out_extent(d, a) + s - 1) / s * s;
+    const int64_t overhang = effective_kernel(d.kernel[a], d.dilation[a]) - 1 - d.pad_begin[a];
+    return overhang >= s || (whole - 1 + d.pad_begin[a]) / s >= d.in[a];
+}
+
+/// Where an axis needs it, all axes of a deconv are padded; dilated ones are, as inferred bounds go beyond
+/// what is read.
+bool is_deconv_padded(const ConvDesc &d) {
+    for (int a = 0; a < d.rank; a++) {
+        if (d.in[a] == 0 || d.dilation[a] > 1 || gathers_beyond_input(d, a))
+            return true;
+    }
+    return false;
+}
+
 bool is_axis_padded(const ConvPipeline &conv, int a) {
     const ConvDesc &d = conv.desc;
-    return d.pad_begin[a] != 0 || d.pad_end[a] != 0 || can_overhang(conv, a) || d.op == Op::Deconv;
+    if (d.op == Op::Deconv)
+        return is_deconv_padded(d);
+    return d.pad_begin[a] != 0 || d.pad_end[a] != 0 || can_overhang(conv, a);
 }
 
 /// Index maps of Rearrange: the channel and coordinates (innermost first) of the value stored at `channel`,

@@ -36,6 +36,13 @@ struct WinogradParts {
     size_t strip_axis() const { return a.size() - (direct ? 2 : 1); }
 };
 
+/// What the algorithm transposed has beside the parts of every pipeline. The outputs x = q * stride + f of
+/// one phase f are an ordinary convolution; acc is {co, q..., f..., n}, q named as in `at`.
+struct PhaseParts {
+    Halide::Func sums;          ///< acc, kept for the outputs of all phases
+    std::vector<Halide::Var> f; ///< innermost axis first
+};
+
 /// Named parts of a pipeline. Buffers have the dimensions of buffer_dims (signature.h): a layout is only
 /// strides. Positions p... are {p} or {x, [y, [z]]}, see flattens_positions.
 struct ConvPipeline {
@@ -68,6 +75,7 @@ struct ConvPipeline {
     std::vector<Halide::RVar> r_k;    ///< reduction over taps, innermost axis first; empty for identity
 
     std::optional<WinogradParts> winograd;
+    std::optional<PhaseParts> phases;
 
     std::vector<Halide::Expr>
         out_extents; ///< before rearrangement, innermost axis first; constants where closed

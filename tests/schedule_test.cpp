@@ -84,7 +84,11 @@ INSTANTIATE_TEST_SUITE_P(
         HotLoopCase{"conv1d", "conv_ci64_i1000_co64_k9_p4_bias", {}},
         HotLoopCase{"conv3d", "conv_ci32_i8x28x28_co64_k3x3x3_p1_bias", {}},
         HotLoopCase{"channels_first", "conv_ci64_i56x56_co64_k3x3_p1_nchw_bias_relu", {}},
-        HotLoopCase{"f64", "conv_ci64_i28x28_co64_k3x3_p1_f64_bias_relu", {}}),
+        HotLoopCase{"f64", "conv_ci64_i28x28_co64_k3x3_p1_f64_bias_relu", {}},
+        HotLoopCase{"deconv_k2x2", "deconv_ci256_i100x100_co128_k2x2_s2_bias", {}},
+        HotLoopCase{"deconv_k3x3", "deconv_ci64_i56x56_co64_k3x3_s2_p1_o1_bias", {}},
+        HotLoopCase{"deconv_k4x4_tail", "deconv_ci64_i32x32_co43_k4x4_s2_p1_bias_relu", {}},
+        HotLoopCase{"deconv_1d", "deconv_ci64_i500_co32_k8_s4_p2", {}}),
     [](const auto &info) { return info.param.name; });
 
 class ChannelwiseLoop : public ::testing::TestWithParam<HotLoopCase> {};

@@ -1,11 +1,10 @@
 // Planning side of the direct schedule (schedule.h): which problems it takes, and its numbers from
 // register and cache arithmetic.
 #include "generators/conv_shape.h"
-#include "generators/error.h"
 #include "generators/variant.h"
+#include "schedules/cpu/dense_plan.h"
 #include "schedules/cpu/tiles.h"
 #include "schedules/schedule.h"
-#include "schedules/vector_loads.h"
 
 #include <algorithm>
 
@@ -13,31 +12,9 @@ namespace convsmith::cpu {
 namespace {
 
 std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
-    const int lanes = vector_lanes(target, desc.acc_type);
-    const int co_per_group = desc.co / desc.groups;
-    if (desc.is_open())
-        return "open extents: the pixel tile needs sizes at compile time";
-    if (auto reason = reject_short_residual(desc, target))
-        return reason;
-    if (desc.rearrange != Rearrange::None)
-        return "rearranged output: tiles are stored as they lie";
-    if (desc.in_type != desc.acc_type || desc.weight_type != desc.acc_type || desc.out_type != desc.acc_type)
-        return "mixed types: tuned for one type throughout";
-    if (!flattens_positions(desc))
+    if (!desc.is_open() && desc.rearrange == Rearrange::None && !flattens_positions(desc))
         return "depthwise, channels last: channelwise is tuned for it";
-    if (keeps_channels(desc)) {
-        if (desc.co % lanes != 0)
-            return "depthwise with co = " + std::to_string(desc.co) + ", not a multiple of the " +
-                   std::to_string(lanes) + " lanes of a vector";
-        return std::nullopt;
-    }
-    if (co_per_group < lanes)
-        return "co per group is " + std::to_string(co_per_group) + ", fewer than the " +
-               std::to_string(lanes) + " lanes of a vector";
-    if (desc.groups > 1 && co_per_group % lanes != 0)
-        return "co per group is " + std::to_string(co_per_group) + ", not a multiple of the " +
-               std::to_string(lanes) + " lanes of a vector";
-    return std::nullopt;
+    return reject_dense_tile(desc, target);
 }
 
 /// One position, a fully connected layer: the loads of the weights bound it. The most accumulators hide the
@@ -58,11 +35,7 @@ int choose_vectors(const ConvDesc &desc, const Numbers &numbers, int lanes) {
     const int co = keeps_channels(desc) ? desc.co : desc.co / desc.groups;
     if (desc.groups == 1 && spatial_product(out_extents(desc), desc.rank) == 1)
         return choose_fully_connected_vectors(numbers.one_position_vectors, co, lanes);
-    for (const DenseShape &tile : numbers.dense) {
-        if (co % (tile.co_vectors * lanes) == 0)
-            return tile.co_vectors;
-    }
-    return std::min(numbers.dense.front().co_vectors, (co + lanes - 1) / lanes);
+    return choose_co_vectors(numbers, co, lanes);
 }
 
 /// Rows of a block of the merged problem such that blocks are equally high and a block's input takes about
@@ -88,14 +61,6 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const auto given = [&](const char *name) { return full.count(name) != 0 ? full.at(name) : 0; };
     if (given("co_vectors") == 0)
         full["co_vectors"] = co_block != 0 ? co_block / lanes : choose_vectors(desc, numbers, lanes);
-    const int co_vectors = full["co_vectors"];
-    const int most_vectors = spatial_product(out_extents(desc), desc.rank) == 1 ? numbers.one_position_vectors
-                                                                                : numbers.most_vectors();
-    if (co_vectors < 1 || co_vectors > most_vectors || (co_block != 0 && co_vectors * lanes != co_block))
-        throw Error(ErrorCode::BadArgument,
-                    target.name + " direct: co_vectors is " + std::to_string(co_vectors) + ", want 1 to " +
-                        std::to_string(most_vectors) +
-                        (co_block != 0 ? " matching co_block " + std::to_string(co_block) : ""));
     const ConvDesc merged = merge_trivial_axes(desc);
     const Spatial out = out_extents(merged);
     if (given("rows") == 0)
@@ -103,19 +68,12 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     full["rows"] = std::min(full["rows"], out[0]);
     const int64_t block_p = spatial_product(out, merged.rank) / out[0] * full["rows"];
     if (given("tile_p") == 0)
-        full["tile_p"] = choose_tile_p(numbers, co_vectors, block_p);
-    const int registers = co_vectors * full["tile_p"] + std::min(co_vectors, full["tile_p"]) + 1;
-    if (registers > target.vector_registers)
-        throw Error(ErrorCode::BadArgument, target.name + " direct: co_vectors x tile_p needs " +
-                                                std::to_string(registers) + " registers, the target has " +
-                                                std::to_string(target.vector_registers));
-    const int ci = desc.ci / desc.groups;
+        full["tile_p"] = choose_tile_p(numbers, full["co_vectors"], block_p);
     if (given("unroll_ci") == 0)
-        full["unroll_ci"] = choose_unroll_ci(ci);
-    if (ci % full["unroll_ci"] != 0)
-        throw Error(ErrorCode::BadArgument, target.name + " direct: unroll_ci is " +
-                                                std::to_string(full["unroll_ci"]) +
-                                                ", want a divisor of ci / groups = " + std::to_string(ci));
+        full["unroll_ci"] = choose_unroll_ci(desc.ci / desc.groups);
+    const bool has_one_position = spatial_product(out, merged.rank) == 1;
+    check_dense_tile("direct", desc, target, full,
+                     has_one_position ? numbers.one_position_vectors : numbers.most_vectors(), co_block);
     return full;
 }
 

@@ -1,0 +1,59 @@
+// Numbers of the dense register tile (see dense_plan.h).
+#include "schedules/cpu/dense_plan.h"
+
+#include "generators/error.h"
+#include "generators/variant.h"
+#include "schedules/vector_loads.h"
+
+#include <algorithm>
+
+namespace convsmith::cpu {
+
+std::optional<std::string> reject_dense_tile(const ConvDesc &desc, const Target &target) {
+    const int lanes = vector_lanes(target, desc.acc_type);
+    const bool is_apart = keeps_channels(desc); // lanes are groups
+    const int co = is_apart ? desc.co : desc.co / desc.groups;
+    if (desc.is_open())
+        return "open extents: the tile of positions needs sizes at compile time";
+    if (auto reason = reject_short_residual(desc, target))
+        return reason;
+    if (desc.rearrange != Rearrange::None)
+        return "rearranged output: tiles are stored as they lie";
+    if (desc.in_type != desc.acc_type || desc.weight_type != desc.acc_type || desc.out_type != desc.acc_type)
+        return "mixed types: tuned for one type throughout";
+    if (co < lanes || (desc.groups > 1 && co % lanes != 0))
+        return (is_apart ? "co is " : "co per group is ") + std::to_string(co) + ", " +
+               (co < lanes ? "fewer than the " : "not a multiple of the ") + std::to_string(lanes) +
+               " lanes of a vector";
+    return std::nullopt;
+}
+
+int choose_co_vectors(const Numbers &numbers, int co, int lanes) {
+    for (const DenseShape &tile : numbers.dense) {
+        if (co % (tile.co_vectors * lanes) == 0)
+            return tile.co_vectors;
+    }
+    return std::min(numbers.dense.front().co_vectors, (co + lanes - 1) / lanes);
+}
+
+void check_dense_tile(const std::string &schedule, const ConvDesc &desc, const Target &target,
+                      const Params &params, int most_vectors, int co_block) {
+    const auto fail = [&](const std::string &what) {
+        throw Error(ErrorCode::BadArgument, target.name + " " + schedule + ": " + what);
+    };
+    const int vectors = params.at("co_vectors"), tile_p = params.at("tile_p");
+    const int unroll_ci = params.at("unroll_ci"), ci = desc.ci / desc.groups;
+    if (vectors < 1 || vectors > most_vectors ||
+        (co_block != 0 && vectors * vector_lanes(target, desc.acc_type) != co_block))
+        fail("co_vectors is " + std::to_string(vectors) + ", want 1 to " + std::to_string(most_vectors) +
+             (co_block != 0 ? " matching co_block " + std::to_string(co_block) : ""));
+    const int registers = vectors * tile_p + std::min(vectors, tile_p) + 1;
+    if (registers > target.vector_registers)
+        fail("co_vectors x tile_p needs " + std::to_string(registers) + " registers, the target has " +
+             std::to_string(target.vector_registers));
+    if (ci % unroll_ci != 0)
+        fail("unroll_ci is " + std::to_string(unroll_ci) +
+             ", want a divisor of ci / groups = " + std::to_string(ci));
+}
+
+} // namespace convsmith::cpu

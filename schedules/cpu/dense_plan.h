@@ -1,0 +1,28 @@
+// What the planning sides of schedules on the dense register tile (direct.h) share: which problems have one,
+// its legal numbers. Free of Halide.
+#pragma once
+
+#include "generators/conv_desc.h"
+#include "schedules/cpu/numbers.h"
+#include "schedules/plan.h"
+
+#include <optional>
+#include <string>
+
+namespace convsmith::cpu {
+
+/// Why an op that sums over channels has no such tile; nothing if it has: reject() of a schedule
+/// (schedule.h).
+std::optional<std::string> reject_dense_tile(const ConvDesc &desc, const Target &target);
+
+/// Vectors of the first tile of the class whose block divides the `co` channels of a group; else those of the
+/// first tile, with a guarded tail, but no vector beyond the channels.
+int choose_co_vectors(const Numbers &numbers, int co, int lanes);
+
+/// Throws Error(BadArgument) naming `schedule` if the registers do not hold the tile of params co_vectors x
+/// tile_p, unroll_ci does not divide the channels of a group, or co_vectors is more than `most_vectors` or
+/// contradicts `co_block` (0: free).
+void check_dense_tile(const std::string &schedule, const ConvDesc &desc, const Target &target,
+                      const Params &params, int most_vectors, int co_block);
+
+} // namespace convsmith::cpu
