@@ -59,6 +59,8 @@ struct ConvPipeline {
 
     Halide::Func rows;    ///< {x * channels + ci, [y, [z,]] n}: `padded`, made of whole rows of the input;
                           ///< undefined unless copies_rows
+    Halide::Func joined;  ///< joined only, {co_i, ci, group of the block, kx, [ky, [kz,]] co_o}: the filter,
+                          ///< zero across groups
     Halide::Func padded;  ///< {ci, x, [y, [z,]] n}, x from the start of the padding
     Halide::Func sampled; ///< deform only, {ci, tap, p..., n}: the input at a tap's moved position
     Halide::Func acc;     ///< {co, p..., n}: the reduction over the window, before rearrangement
@@ -72,7 +74,8 @@ struct ConvPipeline {
     std::vector<Halide::RVar> r_row;  ///< of the updates of rows: border, [border,] what is copied
     std::vector<Halide::Var> axes;    ///< of padded, innermost (x) first
     std::optional<Halide::RVar> r_ci; ///< reduction over the group's input channels, if there is one
-    std::vector<Halide::RVar> r_k;    ///< reduction over taps, innermost axis first; empty for identity
+    std::vector<Halide::RVar> r_k; ///< reduction over taps, innermost axis first; empty for identity; joined:
+                                   ///< before them that over the groups of a block
 
     std::optional<WinogradParts> winograd;
     std::optional<PhaseParts> phases;

@@ -351,4 +351,18 @@ ConvDesc merge_trivial_axes(const ConvDesc &desc) {
     return merged;
 }
 
+JoinedGroups joined_groups(const ConvDesc &desc, int co_block) {
+    const int group_co = desc.co / desc.groups;
+    JoinedGroups joined;
+    int blocks = 0;
+    for (int begin = 0; begin < desc.co; begin += co_block, blocks++) {
+        const int last = std::min(begin + co_block, desc.co) - 1;
+        const int groups = last / group_co - begin / group_co + 1;
+        joined.most = std::max(joined.most, groups);
+        joined.total += groups;
+    }
+    joined.differ = joined.total < int64_t{blocks} * joined.most;
+    return joined;
+}
+
 } // namespace convsmith

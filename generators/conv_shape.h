@@ -87,6 +87,14 @@ int64_t mac_count(const ConvDesc &desc);
 /// Bytes that must be moved once: input + weights + second tensors + output.
 int64_t byte_count(const ConvDesc &desc);
 
+/// The groups that blocks of `co_block` neighbouring output channels span.
+struct JoinedGroups {
+    int most = 1;        ///< of any block
+    bool differ = false; ///< some block spans fewer
+    int64_t total = 0;   ///< of all blocks
+};
+JoinedGroups joined_groups(const ConvDesc &desc, int co_block);
+
 /// What one output of a stack of layers sees of the stack's input, along one axis.
 struct ReceptiveField {
     int64_t extent = 1;        ///< cells from the first to the last seen

@@ -65,6 +65,10 @@ bool is_depthwise(const ConvDesc &desc) {
     return desc.op == Op::Conv && desc.groups == desc.ci && desc.groups > 1;
 }
 
+bool is_grouped(const ConvDesc &desc) {
+    return desc.op == Op::Conv && desc.groups > 1 && desc.groups < desc.ci;
+}
+
 bool keeps_channels(const ConvDesc &desc) {
     return !op_info(desc.op).has_filter ||
            (desc.op == Op::Conv && desc.groups == desc.ci && desc.ci == desc.co);

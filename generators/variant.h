@@ -41,6 +41,9 @@ bool is_winograd(const ConvDesc &desc);
 /// A conv with one input channel per group.
 bool is_depthwise(const ConvDesc &desc);
 
+/// A conv with several groups of several input channels.
+bool is_grouped(const ConvDesc &desc);
+
 /// True if every output channel is computed from the input channel of its own number: a depthwise conv
 /// without multiplier, a pool, an identity.
 bool keeps_channels(const ConvDesc &desc);

@@ -10,6 +10,7 @@
 #include "schedules/cpu/chain.h"
 #include "schedules/cpu/channelwise.h"
 #include "schedules/cpu/direct.h"
+#include "schedules/cpu/joined.h"
 #include "schedules/cpu/transposed.h"
 #include "schedules/cpu/winograd.h"
 #include "schedules/generic/composite.h"

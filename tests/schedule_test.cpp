@@ -85,6 +85,8 @@ INSTANTIATE_TEST_SUITE_P(
         HotLoopCase{"conv3d", "conv_ci32_i8x28x28_co64_k3x3x3_p1_bias", {}},
         HotLoopCase{"channels_first", "conv_ci64_i56x56_co64_k3x3_p1_nchw_bias_relu", {}},
         HotLoopCase{"f64", "conv_ci64_i28x28_co64_k3x3_p1_f64_bias_relu", {}},
+        HotLoopCase{"joined_groups", "conv_ci128_i56x56_co128_k3x3_p1_g32_bias_relu", {}},
+        HotLoopCase{"joined_uneven_groups", "conv_ci136_i28x28_co136_k1_g4_relu", {}},
         HotLoopCase{"deconv_k2x2", "deconv_ci256_i100x100_co128_k2x2_s2_bias", {}},
         HotLoopCase{"deconv_k3x3", "deconv_ci64_i56x56_co64_k3x3_s2_p1_o1_bias", {}},
         HotLoopCase{"deconv_k4x4_tail", "deconv_ci64_i32x32_co43_k4x4_s2_p1_bias_relu", {}},
@@ -180,7 +182,7 @@ TEST(Planner, TakesTheTunedScheduleOnItsTarget) {
     const PlanChoice choice = make_plan(desc, parse_target("x86_avx2"));
     EXPECT_EQ(choice.plan.schedule, "x86_avx2");
     EXPECT_EQ(choice.source, "default");
-    EXPECT_EQ(choice.rejected.size(), 3u) << "the special variants of conv";
+    EXPECT_EQ(choice.rejected.size(), 4u) << "the special variants of conv";
     EXPECT_EQ(reason_of(choice, "pointwise"), "takes conv with a kernel of 1, one group, no padding");
 }
 
@@ -189,6 +191,17 @@ TEST(Planner, FallsBackVisiblyOnOtherTargets) {
     const PlanChoice choice = make_plan(desc, parse_target("arm-64-linux"));
     EXPECT_EQ(choice.plan.schedule, "generic");
     EXPECT_EQ(reason_of(choice, "direct/x86_avx2"), "tuned for target x86_avx2, not arm_neon");
+}
+
+TEST(Planner, JoinsGroupsOfFewChannels) {
+    const auto plan = [](const char *key) {
+        return make_plan(ConvDesc::parse(key), parse_target("x86_avx2")).plan;
+    };
+    EXPECT_EQ(plan("conv_ci32_i56x56_co32_k3x3_p1_g8").text(),
+              "joined/x86_avx2/co_vectors=1,rows=56,tile_p=8,unroll_ci=4");
+    EXPECT_EQ(plan("conv_ci272_i14x14_co272_k1_g4").params.at("co_vectors"), 2)
+        << "groups of 68: few blocks span two";
+    EXPECT_EQ(plan("conv_ci64_i28x28_co64_k3_p1_g8").variant, "direct") << "whole vectors: nothing to join";
 }
 
 TEST(Planner, GivesTheRowsBetweenAPairHalfOfL2) {
@@ -204,9 +217,10 @@ TEST(Planner, GivesTheRowsBetweenAPairHalfOfL2) {
 
 TEST(Planner, SaysWhyAProblemIsNotTuned) {
     const Target target = parse_target("x86_avx2");
-    const PlanChoice grouped = make_plan(ConvDesc::parse("conv_ci32_i56x56_co16_k3x3_p1_g4"), target);
+    const PlanChoice grouped = make_plan(ConvDesc::parse("conv_ci32_i56x56_co4_k3x3_p1_g2"), target);
     EXPECT_EQ(grouped.plan.schedule, "generic");
-    EXPECT_NE(reason_of(grouped, "direct/x86_avx2").find("co per group is 4"), std::string::npos);
+    EXPECT_NE(reason_of(grouped, "direct/x86_avx2").find("co per group is 2"), std::string::npos);
+    EXPECT_NE(reason_of(grouped, "joined/x86_avx2").find("co is 4"), std::string::npos);
     const PlanChoice depthwise = make_plan(ConvDesc::parse("conv_ci6_i56x56_co6_k3x3_p1_g6"), target);
     EXPECT_EQ(depthwise.plan.schedule, "generic");
     EXPECT_NE(reason_of(depthwise, "depthwise/x86_avx2").find("co = 6"), std::string::npos);
@@ -303,7 +317,7 @@ TEST(Planner, RefusesAnUnrollThatDoesNotDivideTheChannels) {
 TEST(Planner, RefusesANamedScheduleThatCannotServe) {
     PlanRequest request;
     request.schedule = "x86_avx2";
-    const std::string message = plan_error("conv_ci32_i8x8_co16_k3x3_g8", request, ErrorCode::Unsupported);
+    const std::string message = plan_error("conv_ci32_i8x8_co4_k3x3_g2", request, ErrorCode::Unsupported);
     EXPECT_NE(message.find("no schedule takes conv_"), std::string::npos) << message;
     EXPECT_NE(message.find("co per group is 2"), std::string::npos) << message;
 }

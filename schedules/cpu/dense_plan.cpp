@@ -9,10 +9,7 @@
 
 namespace convsmith::cpu {
 
-std::optional<std::string> reject_dense_tile(const ConvDesc &desc, const Target &target) {
-    const int lanes = vector_lanes(target, desc.acc_type);
-    const bool is_apart = keeps_channels(desc); // lanes are groups
-    const int co = is_apart ? desc.co : desc.co / desc.groups;
+std::optional<std::string> reject_tiles(const ConvDesc &desc, const Target &target) {
     if (desc.is_open())
         return "open extents: the tile of positions needs sizes at compile time";
     if (auto reason = reject_short_residual(desc, target))
@@ -21,6 +18,15 @@ std::optional<std::string> reject_dense_tile(const ConvDesc &desc, const Target 
         return "rearranged output: tiles are stored as they lie";
     if (desc.in_type != desc.acc_type || desc.weight_type != desc.acc_type || desc.out_type != desc.acc_type)
         return "mixed types: tuned for one type throughout";
+    return std::nullopt;
+}
+
+std::optional<std::string> reject_dense_tile(const ConvDesc &desc, const Target &target) {
+    if (auto reason = reject_tiles(desc, target))
+        return reason;
+    const int lanes = vector_lanes(target, desc.acc_type);
+    const bool is_apart = keeps_channels(desc); // lanes are groups
+    const int co = is_apart ? desc.co : desc.co / desc.groups;
     if (co < lanes || (desc.groups > 1 && co % lanes != 0))
         return (is_apart ? "co is " : "co per group is ") + std::to_string(co) + ", " +
                (co < lanes ? "fewer than the " : "not a multiple of the ") + std::to_string(lanes) +
@@ -34,6 +40,10 @@ int choose_co_vectors(const Numbers &numbers, int co, int lanes) {
             return tile.co_vectors;
     }
     return std::min(numbers.dense.front().co_vectors, (co + lanes - 1) / lanes);
+}
+
+Packing packing_by_vectors(const ConvDesc &desc, const Target &target, const Params &params) {
+    return Packing{params.at("co_vectors") * vector_lanes(target, desc.acc_type)};
 }
 
 void check_dense_tile(const std::string &schedule, const ConvDesc &desc, const Target &target,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "generators/conv_desc.h"
+#include "generators/signature.h"
 #include "schedules/cpu/numbers.h"
 #include "schedules/plan.h"
 
@@ -11,6 +12,9 @@
 
 namespace convsmith::cpu {
 
+/// Why no schedule of register tiles takes a problem, whatever its channels; nothing if one may.
+std::optional<std::string> reject_tiles(const ConvDesc &desc, const Target &target);
+
 /// Why an op that sums over channels has no such tile; nothing if it has: reject() of a schedule
 /// (schedule.h).
 std::optional<std::string> reject_dense_tile(const ConvDesc &desc, const Target &target);
@@ -18,6 +22,9 @@ std::optional<std::string> reject_dense_tile(const ConvDesc &desc, const Target 
 /// Vectors of the first tile of the class whose block divides the `co` channels of a group; else those of the
 /// first tile, with a guarded tail, but no vector beyond the channels.
 int choose_co_vectors(const Numbers &numbers, int co, int lanes);
+
+/// packing() of a schedule with a parameter co_vectors.
+Packing packing_by_vectors(const ConvDesc &desc, const Target &target, const Params &params);
 
 /// Throws Error(BadArgument) naming `schedule` if the registers do not hold the tile of params co_vectors x
 /// tile_p, unroll_ci does not divide the channels of a group, or co_vectors is more than `most_vectors` or

@@ -92,10 +92,12 @@ void schedule_dense_tile(ConvPipeline &conv, const DenseTile &b) {
     // A loop of few steps costs its counters and a branch that is often predicted wrongly.
     constexpr int kUnrolledSteps = 24;
     const int taps_x = conv.desc.kernel[conv.desc.rank - 1];
-    if (conv.r_ci && !conv.r_k.empty() && conv.desc.ci / conv.desc.groups == b.unroll_ci &&
+    if (conv.desc.op == Op::Conv && !conv.joined.defined() && conv.r_ci && !conv.r_k.empty() && conv.desc.ci / conv.desc.groups == b.unroll_ci &&
         b.unroll_ci * taps_x <= kUnrolledSteps)
         sum.update().unroll(conv.r_k[0]);
-    Func weights = conv.filter.in(sum); // one load per vector and step, shared by the tile's positions
+    Func weights = conv.joined.defined()
+                       ? conv.joined.in(sum)
+                       : conv.filter.in(sum); // one load per vector and step, shared by the tile's positions
     weights.compute_at(sum, r_u).vectorize(weights.args()[0], b.lanes).unroll(weights.args()[0]);
 }
 

@@ -77,10 +77,6 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     return full;
 }
 
-Packing packing(const ConvDesc &desc, const Target &target, const Params &params) {
-    return Packing{params.at("co_vectors") * vector_lanes(target, desc.acc_type)};
-}
-
 } // namespace
 
 // The tile of output positions that fits the registers and costs least over a block: positions computed,
@@ -119,7 +115,7 @@ SchedulePlanning direct_planning() {
             },
             reject,
             complete,
-            packing,
+            packing_by_vectors,
             nullptr,
             /* copies_rows */ true};
 }

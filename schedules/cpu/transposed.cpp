@@ -2,6 +2,7 @@
 // part of the taps, on the register tile of direct.cpp. A chunk of a row is summed phase by phase into L1,
 // from where the epilogue stores its outputs in order.
 #include "schedules/cpu/transposed.h"
+
 #include "generators/conv_shape.h"
 #include "schedules/cpu/direct.h"
 

@@ -61,7 +61,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     full["rows"] = std::min(full["rows"], q[0]);
     const int row_q = merged.rank == 1 ? full["rows"] : q[merged.rank - 1];
     derive("tile_p", std::min(choose_tile_p(numbers, full["co_vectors"], row_q), row_q));
-    full["tile_p"] = std::min(full["tile_p"], row_q);
+    full["tile_p"] = std::clamp(full["tile_p"], 1, row_q);
     const int64_t bytes =
         spatial_product(merged.stride, merged.rank) * full["co_vectors"] * target.vector_bytes;
     derive("chunk", choose_chunk(row_q, full["tile_p"], bytes, target));
@@ -69,10 +69,6 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     derive("unroll_ci", choose_unroll_ci(desc.ci / desc.groups));
     check_dense_tile("transposed", desc, target, full, numbers.most_vectors(), co_block);
     return full;
-}
-
-Packing packing(const ConvDesc &desc, const Target &target, const Params &params) {
-    return Packing{params.at("co_vectors") * vector_lanes(target, desc.acc_type)};
 }
 
 } // namespace
@@ -83,7 +79,7 @@ SchedulePlanning transposed_planning() {
             },
             reject,
             complete,
-            packing};
+            packing_by_vectors};
 }
 
 } // namespace convsmith::cpu
