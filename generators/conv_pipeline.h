@@ -62,6 +62,8 @@ struct ConvPipeline {
     Halide::Func joined;  ///< joined only, {co_i, ci, group of the block, kx, [ky, [kz,]] co_o}: the filter,
                           ///< zero across groups
     Halide::Func padded;  ///< {ci, x, [y, [z,]] n}, x from the start of the padding
+    Halide::Func place;   ///< deform only, {offset group, tap, p..., n}: for each axis, innermost first, the
+                          ///< two cells that a tap reads and their weights
     Halide::Func sampled; ///< deform only, {ci, tap, p..., n}: the input at a tap's moved position
     Halide::Func acc;     ///< {co, p..., n}: the reduction over the window, before rearrangement
     Halide::Func value;   ///< {co, p..., n}: what the epilogue takes, follows from acc

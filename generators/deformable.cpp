@@ -33,41 +33,23 @@ Between between_cells(const Expr &coordinate, const Expr &extent) {
     return b;
 }
 
-/// The input at a moved place: the sum over the 2^rank cells around it.
-Expr bilinear(const ConvPipeline &conv, const std::vector<Between> &place) {
-    const ConvDesc &d = conv.desc;
-    Expr total, inside;
-    for (int corner = 0; corner < 1 << d.rank; corner++) {
-        std::vector<Expr> cell = {conv.ci};
-        Expr weight, exists;
-        for (int i = 0; i < d.rank; i++) {
-            const bool upper = (corner >> i & 1) != 0;
-            const Between &b = place[i];
-            const Expr last = input_extent(conv, i) - 1;
-            const Expr index = upper ? b.low + 1 : b.low;
-            const Expr here = upper ? index <= last : index >= 0;
-            const Expr share = upper ? b.weight : 1 - b.weight;
-            cell.push_back(clamp(index, 0, last));
-            exists = exists.defined() ? exists && here : here;
-            weight = weight.defined() ? weight * share : share;
-        }
-        cell.emplace_back(conv.n);
-        const Expr value = read_input(conv, cell);
-        const Expr part = select(exists, value * weight, Halide::Internal::make_zero(value.type()));
-        total = total.defined() ? total + part : part;
-    }
-    for (const Between &b : place)
-        inside = inside.defined() ? inside && b.inside : b.inside;
-    return select(inside, total, Halide::Internal::make_zero(total.type()));
+/// Along one axis, the two cells around a moved place, both within the input, and their weights: 0 for a cell
+/// that is not.
+std::vector<Expr> ends_and_weights(const Between &b, const Expr &extent) {
+    const Expr zero = Halide::Internal::make_zero(b.weight.type()), last = extent - 1;
+    return {clamp(b.low, 0, last), clamp(b.low + 1, 0, last),
+            select(b.inside && b.low >= 0, 1 - b.weight, zero),
+            select(b.inside && b.low + 1 <= last, b.weight, zero)};
 }
 
-/// Defines sampled(ci, tap, p..., n), tap in row-major order.
-void define_sampled(ConvPipeline &conv) {
+constexpr int kPartsOfAxis = 4; ///< of conv.place: what ends_and_weights gives
+
+/// Defines place(group, tap, p..., n), tap in row-major order: where the channels of an offset group are
+/// read.
+void define_place(ConvPipeline &conv, const Var &group, const Var &tap) {
     const ConvDesc &d = conv.desc;
     const Halide::Type type = halide_type(d.in_type);
-    const Var tap("tap");
     const int taps = static_cast<int>(spatial_product(d.kernel, d.rank));
-    const Expr group = d.offset_groups == 1 ? Expr(0) : conv.ci / (d.ci / d.offset_groups);
     const auto at_position = [&](const Halide::ImageParam &tensor, const Expr &channel) {
         std::vector<Expr> args = {channel};
         args.insert(args.end(), conv.at.begin(), conv.at.end());
@@ -75,7 +57,7 @@ void define_sampled(ConvPipeline &conv) {
         return Expr(tensor(args));
     };
     const std::vector<Expr> position = window_position(conv);
-    std::vector<Between> place;
+    std::vector<Expr> parts;
     Expr rest = tap;
     for (int i = 0; i < d.rank; i++) {
         const int axis = d.rank - 1 - i;
@@ -83,15 +65,49 @@ void define_sampled(ConvPipeline &conv) {
         rest = rest / d.kernel[axis];
         const Expr moved = at_position(conv.offset, (group * taps + tap) * d.rank + axis);
         const Expr grid = position[i] * d.stride[axis] + k * d.dilation[axis] - d.pad_begin[axis];
-        place.push_back(between_cells(cast(type, grid) + moved, input_extent(conv, i)));
+        const Expr extent = input_extent(conv, i);
+        const std::vector<Expr> along =
+            ends_and_weights(between_cells(cast(type, grid) + moved, extent), extent);
+        parts.insert(parts.end(), along.begin(), along.end());
     }
-    Expr value = bilinear(conv, place);
-    if (d.masked)
-        value *= at_position(conv.mask, group * taps + tap);
+    if (d.masked) {
+        const Expr scale = at_position(conv.mask, group * taps + tap);
+        parts[2] *= scale;
+        parts[3] *= scale;
+    }
+    std::vector<Var> args = {group, tap};
+    args.insert(args.end(), conv.at.begin(), conv.at.end());
+    args.push_back(conv.n);
+    conv.place = Halide::Func("place");
+    conv.place(args) = Halide::Tuple(parts);
+}
+
+/// Defines sampled(ci, tap, p..., n): the sum over the 2^rank cells around the place.
+void define_sampled(ConvPipeline &conv) {
+    const ConvDesc &d = conv.desc;
+    const Var tap("tap");
+    define_place(conv, Var("group"), tap);
+    std::vector<Expr> where = {d.offset_groups == 1 ? Expr(0) : conv.ci / (d.ci / d.offset_groups), tap};
+    where.insert(where.end(), conv.at.begin(), conv.at.end());
+    where.emplace_back(conv.n);
+    const Halide::FuncRef place = conv.place(where);
+    Expr total;
+    for (int corner = 0; corner < 1 << d.rank; corner++) {
+        std::vector<Expr> cell = {conv.ci};
+        Expr weight;
+        for (int i = 0; i < d.rank; i++) {
+            const int end = i * kPartsOfAxis + (corner >> i & 1);
+            cell.push_back(place[end]);
+            weight = weight.defined() ? weight * place[end + 2] : place[end + 2];
+        }
+        cell.emplace_back(conv.n);
+        const Expr part = read_input(conv, cell) * weight;
+        total = total.defined() ? total + part : part;
+    }
     std::vector<Var> args = {conv.ci, tap};
     args.insert(args.end(), conv.at.begin(), conv.at.end());
     args.push_back(conv.n);
-    conv.sampled(args) = value;
+    conv.sampled(args) = total;
 }
 
 } // namespace

@@ -9,6 +9,7 @@
 #include "generators/pack_filter.h"
 #include "schedules/cpu/chain.h"
 #include "schedules/cpu/channelwise.h"
+#include "schedules/cpu/deformable.h"
 #include "schedules/cpu/direct.h"
 #include "schedules/cpu/joined.h"
 #include "schedules/cpu/transposed.h"

@@ -87,6 +87,7 @@ INSTANTIATE_TEST_SUITE_P(
         HotLoopCase{"f64", "conv_ci64_i28x28_co64_k3x3_p1_f64_bias_relu", {}},
         HotLoopCase{"joined_groups", "conv_ci128_i56x56_co128_k3x3_p1_g32_bias_relu", {}},
         HotLoopCase{"joined_uneven_groups", "conv_ci136_i28x28_co136_k1_g4_relu", {}},
+        HotLoopCase{"deformable", "deform_ci64_i38x63_co64_k3x3_p2_d2_og4_mask_relu", {}},
         HotLoopCase{"deconv_k2x2", "deconv_ci256_i100x100_co128_k2x2_s2_bias", {}},
         HotLoopCase{"deconv_k3x3", "deconv_ci64_i56x56_co64_k3x3_s2_p1_o1_bias", {}},
         HotLoopCase{"deconv_k4x4_tail", "deconv_ci64_i32x32_co43_k4x4_s2_p1_bias_relu", {}},
