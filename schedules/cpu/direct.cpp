@@ -3,6 +3,7 @@
 #include "schedules/cpu/direct.h"
 
 #include "generators/conv_shape.h"
+#include "schedules/cpu/tiles.h"
 
 namespace convsmith::cpu {
 
@@ -89,11 +90,7 @@ void schedule_dense_tile(ConvPipeline &conv, const DenseTile &b) {
         .unroll(co_u)
         .unroll(conv.at[0])
         .unroll(r_u);
-    // A loop of few steps costs its counters and a branch that is often predicted wrongly.
-    constexpr int kUnrolledSteps = 24;
-    const int taps_x = conv.desc.kernel[conv.desc.rank - 1];
-    if (conv.desc.op == Op::Conv && !conv.joined.defined() && conv.r_ci && !conv.r_k.empty() && conv.desc.ci / conv.desc.groups == b.unroll_ci &&
-        b.unroll_ci * taps_x <= kUnrolledSteps)
+    if (choose_unroll_taps(conv.desc, b.unroll_ci) > 1)
         sum.update().unroll(conv.r_k[0]);
     Func weights = conv.joined.defined()
                        ? conv.joined.in(sum)

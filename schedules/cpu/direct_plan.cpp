@@ -109,6 +109,14 @@ int choose_unroll_ci(int ci) {
     return unroll;
 }
 
+// A loop of few steps costs its counters and a branch that is often predicted wrongly.
+int choose_unroll_taps(const ConvDesc &desc, int unroll_ci) {
+    constexpr int kMostSteps = 12;
+    const int taps = desc.kernel[desc.rank - 1];
+    const bool is_dense = desc.op == Op::Conv && desc.groups == 1;
+    return is_dense && desc.ci == unroll_ci && unroll_ci * taps <= kMostSteps ? taps : 1;
+}
+
 SchedulePlanning direct_planning() {
     return {{
 #include "schedules/cpu/direct_params.inc"

@@ -19,4 +19,8 @@ int choose_tile_p(const Numbers &numbers, int co_vectors, int64_t block_p);
 /// Input channels of an iteration of a dense reduction's inner loop; defined in direct_plan.cpp.
 int choose_unroll_ci(int ci);
 
+/// Taps along x of such an iteration: all where it takes all of a few channels, else one; defined in
+/// direct_plan.cpp.
+int choose_unroll_taps(const ConvDesc &desc, int unroll_ci);
+
 } // namespace convsmith::cpu
