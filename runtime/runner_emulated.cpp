@@ -179,7 +179,7 @@ std::string EmulatingRunner::link(const Batch &batch) const {
         arguments += object + "\n";
     write_file_atomically(directory_ / "objects", arguments);
 
-    const std::string program = directory_ / "run_jobs";
+    std::string program = directory_ / "run_jobs";
     const ProcessResult compiled = run_process(
         {machine_.compiler, "-O1", "-static", "-o", program, directory_ / "run_jobs.c",
          directory_ / "kernels.c", "@" + (directory_ / "objects"), runtime, "-lpthread", "-ldl", "-lm"});
