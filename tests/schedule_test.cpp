@@ -219,6 +219,25 @@ TEST(Planner, GivesTheRowsBetweenAPairHalfOfL2) {
     EXPECT_EQ(reason_of(grouped, "chain/x86_avx2"), "grouped convolution");
 }
 
+TEST(Planner, GivesEveryRowOfChannelwiseOpsToOneTask) {
+    for (const int height : {7, 13, 56, 57, 111, 112, 113}) {
+        const std::string depthwise = "conv_ci32_i" + std::to_string(height) + "x112_co32_k3x3_p1_g32_bias";
+        for (const std::string &key : {depthwise, depthwise + "_then_conv_co64_k1x1"}) {
+            for (const int asked : {0, 5, 20, 1000}) {
+                PlanRequest request;
+                request.params = {{"rows", asked}};
+                const Plan plan = make_plan(ConvDesc::parse(key), parse_target("x86_avx2"), request).plan;
+                EXPECT_EQ(plan.schedule, "x86_avx2") << key;
+                EXPECT_EQ(height % plan.params.at("rows"), 0) << key << ", asked for " << asked;
+            }
+        }
+    }
+    EXPECT_EQ(cpu::choose_task_rows(112, 20, 2), 16);
+    EXPECT_EQ(cpu::choose_task_rows(112, 27, 2), 28);
+    EXPECT_EQ(cpu::choose_task_rows(112, 1, 2), 2);
+    EXPECT_EQ(cpu::choose_task_rows(113, 20, 2), 113);
+}
+
 TEST(Planner, SaysWhyAProblemIsNotTuned) {
     const Target target = parse_target("x86_avx2");
     const PlanChoice grouped = make_plan(ConvDesc::parse("conv_ci32_i56x56_co4_k3x3_p1_g2"), target);

@@ -4,6 +4,7 @@
 #include "generators/error.h"
 #include "generators/variant.h"
 #include "schedules/cpu/numbers.h"
+#include "schedules/cpu/tiles.h"
 #include "schedules/schedule.h"
 
 #include <algorithm>
@@ -110,7 +111,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
         rows = choose_rows(desc, target);
     // A task is at least as high as the highest register tile.
     const int most = out_extents(last_op(desc))[0];
-    rows = std::clamp(rows, std::min(2, most), most);
+    rows = choose_task_rows(most, rows, std::min(2, most));
     return full;
 }
 

@@ -120,7 +120,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
                                                 std::to_string(target.vector_registers));
     const int across = merged.rank == 1 ? tile_x : tile_y;
     const int rows = derive("rows", choose_rows(merged, target, across));
-    full["rows"] = std::clamp(rows, across, out_extents(merged)[0]);
+    full["rows"] = choose_task_rows(out_extents(merged)[0], rows, across);
     if (co_block != 0)
         full["co_block"] = co_block;
     derive("co_block", desc.co % block == 0 ? block : desc.co);
@@ -159,6 +159,18 @@ ChannelTile choose_channel_tile(const ConvDesc &d, const Target &target) {
     return *std::min_element(tiles.begin(), tiles.end(), [&](const ChannelTile &a, const ChannelTile &b) {
         return cost(w, a) < cost(w, b);
     });
+}
+
+int choose_task_rows(int extent, int wanted, int least) {
+    const auto distance = [&](int rows) {
+        return rows > wanted ? static_cast<double>(rows) / wanted : static_cast<double>(wanted) / rows;
+    };
+    int best = extent;
+    for (int rows = least; rows < extent; rows++) {
+        if (extent % rows == 0 && distance(rows) < distance(best))
+            best = rows;
+    }
+    return best;
 }
 
 SchedulePlanning channelwise_planning() {
