@@ -90,7 +90,7 @@ void schedule_dense_tile(ConvPipeline &conv, const DenseTile &b) {
         .unroll(co_u)
         .unroll(conv.at[0])
         .unroll(r_u);
-    if (choose_unroll_taps(conv.desc, b.unroll_ci) > 1)
+    if (conv.r_ci && choose_unroll_taps(conv.desc, b.unroll_ci) > 1)
         sum.update().unroll(conv.r_k[0]);
     Func weights = conv.joined.defined()
                        ? conv.joined.in(sum)
