@@ -3,6 +3,8 @@
 // program stays baseline.
 #include "bench/machine.h"
 
+#include "runtime/thread_pool.h"
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -10,7 +12,6 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
-#include <sched.h>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -129,13 +130,6 @@ std::string cpu_model() {
     return "unknown";
 }
 
-int usable_cores() {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return CPU_COUNT(&set);
-    return std::max(1u, std::thread::hardware_concurrency());
-}
-
 /// Clock ticks of all cores together since the machine started: {busy, all}.
 std::pair<double, double> cpu_ticks() {
     std::ifstream stat("/proc/stat");
@@ -168,7 +162,7 @@ Machine measure_machine(int threads) {
     machine.busy_cores = busy_cores();
     const FmaLoop loop = best_fma_loop();
     machine.cpu = cpu_model();
-    machine.cores = usable_cores();
+    machine.cores = available_cores();
     machine.threads = threads > 0 ? threads : machine.cores;
     machine.vector_unit = loop.vector_unit;
     machine.peak_gflops = all_threads(machine.threads, [&] { return best_gflops(loop); });

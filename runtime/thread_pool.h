@@ -6,6 +6,9 @@
 
 namespace convsmith {
 
+/// Cores that the process may run on, at least 1.
+int available_cores();
+
 /// One iteration of a parallel loop as Halide compiles it: 0 or an error code.
 using ParallelTask = int (*)(void *user_context, int index, std::uint8_t *closure);
 

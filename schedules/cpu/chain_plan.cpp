@@ -1,8 +1,8 @@
 // Planning side of the schedule of chains (schedule.h): which chains it takes, and the rows of a task.
 #include "generators/composite.h"
 #include "generators/conv_shape.h"
-#include "generators/error.h"
 #include "generators/variant.h"
+#include "schedules/cpu/dense_plan.h"
 #include "schedules/cpu/numbers.h"
 #include "schedules/cpu/tiles.h"
 #include "schedules/schedule.h"
@@ -95,17 +95,12 @@ int choose_vectors(const ConvDesc &desc, const Numbers &numbers, int lanes) {
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
     const Numbers &numbers = numbers_of(target);
-    const int most_vectors = numbers.most_vectors();
     const int lanes = vector_lanes(target, desc.acc_type);
     Params full = params;
     int &co_vectors = full["co_vectors"];
     if (co_vectors == 0)
         co_vectors = co_block != 0 ? co_block / lanes : choose_vectors(desc, numbers, lanes);
-    if (co_vectors < 1 || co_vectors > most_vectors || (co_block != 0 && co_vectors * lanes != co_block))
-        throw Error(ErrorCode::BadArgument,
-                    target.name + " chain: co_vectors is " + std::to_string(co_vectors) + ", want 1 to " +
-                        std::to_string(most_vectors) +
-                        (co_block != 0 ? " matching co_block " + std::to_string(co_block) : ""));
+    check_co_vectors("chain", target, co_vectors, numbers.most_vectors(), lanes, co_block);
     int &rows = full["rows"];
     if (rows == 0)
         rows = choose_rows(desc, target);
@@ -113,10 +108,6 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const int most = out_extents(last_op(desc))[0];
     rows = choose_task_rows(most, rows, std::min(2, most));
     return full;
-}
-
-Packing packing(const ConvDesc &desc, const Target &target, const Params &params) {
-    return Packing{params.at("co_vectors") * vector_lanes(target, desc.acc_type)};
 }
 
 } // namespace
@@ -127,7 +118,7 @@ SchedulePlanning chain_planning() {
             },
             reject,
             complete,
-            packing};
+            packing_by_vectors};
 }
 
 } // namespace convsmith::cpu

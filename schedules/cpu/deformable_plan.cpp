@@ -21,14 +21,11 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     return std::nullopt;
 }
 
-/// Outputs of a row whose samples take at most three quarters of L2, in equal chunks of whole tiles, or all.
-int choose_chunk(const ConvDesc &d, int row, int tile_p, const Target &target) {
+/// Outputs of a row whose samples take at most three quarters of L2.
+int most_samples(const ConvDesc &d, int row, const Target &target) {
     const int64_t bytes =
         spatial_product(d.kernel, d.rank) * d.ci * static_cast<int64_t>(dtype_bytes(d.in_type));
-    const auto most = static_cast<int>(std::clamp<int64_t>(target.l2_bytes / 4 * 3 / bytes, 1, row));
-    const int chunks = (row + most - 1) / most;
-    const int tiles = (row + chunks * tile_p - 1) / (chunks * tile_p);
-    return std::min(row, tiles * tile_p);
+    return static_cast<int>(std::clamp<int64_t>(target.l2_bytes / 4 * 3 / bytes, 1, row));
 }
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
@@ -45,7 +42,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
            co_block != 0 ? co_block / lanes : choose_co_vectors(numbers, desc.co / desc.groups, lanes));
     derive("tile_p", choose_tile_p(numbers, full["co_vectors"], row));
     full["tile_p"] = std::clamp(full["tile_p"], 1, row);
-    derive("chunk", choose_chunk(merged, row, full["tile_p"], target));
+    derive("chunk", choose_chunk(row, full["tile_p"], most_samples(merged, row, target)));
     full["chunk"] = std::clamp(full["chunk"], full["tile_p"], row);
     derive("unroll_ci", choose_unroll_ci(desc.ci / desc.groups));
     check_dense_tile("deformable", desc, target, full, numbers.most_vectors(), co_block);

@@ -46,6 +46,21 @@ Packing packing_by_vectors(const ConvDesc &desc, const Target &target, const Par
     return Packing{params.at("co_vectors") * vector_lanes(target, desc.acc_type)};
 }
 
+int choose_chunk(int row, int tile_p, int most) {
+    const int chunks = (row + most - 1) / most;
+    const int tiles = (row + chunks * tile_p - 1) / (chunks * tile_p);
+    return std::min(row, tiles * tile_p);
+}
+
+void check_co_vectors(const std::string &schedule, const Target &target, int vectors, int most_vectors,
+                      int lanes, int co_block) {
+    if (vectors < 1 || vectors > most_vectors || (co_block != 0 && vectors * lanes != co_block))
+        throw Error(ErrorCode::BadArgument,
+                    target.name + " " + schedule + ": co_vectors is " + std::to_string(vectors) +
+                        ", want 1 to " + std::to_string(most_vectors) +
+                        (co_block != 0 ? " matching co_block " + std::to_string(co_block) : ""));
+}
+
 void check_dense_tile(const std::string &schedule, const ConvDesc &desc, const Target &target,
                       const Params &params, int most_vectors, int co_block) {
     const auto fail = [&](const std::string &what) {
@@ -53,10 +68,7 @@ void check_dense_tile(const std::string &schedule, const ConvDesc &desc, const T
     };
     const int vectors = params.at("co_vectors"), tile_p = params.at("tile_p");
     const int unroll_ci = params.at("unroll_ci"), ci = desc.ci / desc.groups;
-    if (vectors < 1 || vectors > most_vectors ||
-        (co_block != 0 && vectors * vector_lanes(target, desc.acc_type) != co_block))
-        fail("co_vectors is " + std::to_string(vectors) + ", want 1 to " + std::to_string(most_vectors) +
-             (co_block != 0 ? " matching co_block " + std::to_string(co_block) : ""));
+    check_co_vectors(schedule, target, vectors, most_vectors, vector_lanes(target, desc.acc_type), co_block);
     const int registers = vectors * tile_p + std::min(vectors, tile_p) + 1;
     if (registers > target.vector_registers)
         fail("co_vectors x tile_p needs " + std::to_string(registers) + " registers, the target has " +

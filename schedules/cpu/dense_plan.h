@@ -26,9 +26,17 @@ int choose_co_vectors(const Numbers &numbers, int co, int lanes);
 /// packing() of a schedule with a parameter co_vectors.
 Packing packing_by_vectors(const ConvDesc &desc, const Target &target, const Params &params);
 
+/// The length of equal chunks of `row` positions, whole tiles of `tile_p`, of about `most`; or all of the
+/// row.
+int choose_chunk(int row, int tile_p, int most);
+
+/// Throws Error(BadArgument) naming `schedule` if `vectors` of output channels are none, more than
+/// `most_vectors`, or contradict `co_block` (0: free).
+void check_co_vectors(const std::string &schedule, const Target &target, int vectors, int most_vectors,
+                      int lanes, int co_block);
+
 /// Throws Error(BadArgument) naming `schedule` if the registers do not hold the tile of params co_vectors x
-/// tile_p, unroll_ci does not divide the channels of a group, or co_vectors is more than `most_vectors` or
-/// contradicts `co_block` (0: free).
+/// tile_p, unroll_ci does not divide the channels of a group, or check_co_vectors does.
 void check_dense_tile(const std::string &schedule, const ConvDesc &desc, const Target &target,
                       const Params &params, int most_vectors, int co_block);
 

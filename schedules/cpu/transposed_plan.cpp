@@ -37,14 +37,6 @@ int choose_rows(const ConvDesc &d, const Target &target) {
     return static_cast<int>((q[0] + blocks - 1) / blocks);
 }
 
-/// Outputs of a phase whose sums, `bytes` for one of every phase, take about half of L1: whole tiles, or all.
-int choose_chunk(int row_q, int tile_p, int64_t bytes, const Target &target) {
-    const int most = std::max(1, static_cast<int>(target.l1_bytes / 2 / bytes));
-    const int chunks = (row_q + most - 1) / most;
-    const int tiles = (row_q + chunks * tile_p - 1) / (chunks * tile_p);
-    return std::min(row_q, tiles * tile_p);
-}
-
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
     const int lanes = vector_lanes(target, desc.acc_type);
     const Numbers &numbers = numbers_of(target);
@@ -62,9 +54,11 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const int row_q = merged.rank == 1 ? full["rows"] : q[merged.rank - 1];
     derive("tile_p", std::min(choose_tile_p(numbers, full["co_vectors"], row_q), row_q));
     full["tile_p"] = std::clamp(full["tile_p"], 1, row_q);
+    // The sums of a chunk, one for every phase, take about half of L1.
     const int64_t bytes =
         spatial_product(merged.stride, merged.rank) * full["co_vectors"] * target.vector_bytes;
-    derive("chunk", choose_chunk(row_q, full["tile_p"], bytes, target));
+    const int most = std::max(1, static_cast<int>(target.l1_bytes / 2 / bytes));
+    derive("chunk", choose_chunk(row_q, full["tile_p"], most));
     full["chunk"] = std::clamp(full["chunk"], full["tile_p"], row_q);
     derive("unroll_ci", choose_unroll_ci(desc.ci / desc.groups));
     check_dense_tile("transposed", desc, target, full, numbers.most_vectors(), co_block);

@@ -2,6 +2,7 @@
 // from register and cache arithmetic.
 #include "generators/conv_shape.h"
 #include "generators/error.h"
+#include "schedules/cpu/dense_plan.h"
 #include "schedules/cpu/numbers.h"
 #include "schedules/cpu/winograd_choice.h"
 #include "schedules/schedule.h"
@@ -149,15 +150,6 @@ int choose_co_blocks(const ConvDesc &d, int co_block, int strip_t, int elements)
     return best;
 }
 
-void check_vectors(const Target &target, int vectors, int lanes, int co_block) {
-    const int most_vectors = numbers_of(target).most_vectors();
-    if (vectors < 1 || vectors > most_vectors || (co_block != 0 && vectors * lanes != co_block))
-        throw Error(ErrorCode::BadArgument,
-                    target.name + " winograd: co_vectors is " + std::to_string(vectors) + ", want 1 to " +
-                        std::to_string(most_vectors) +
-                        (co_block != 0 ? " matching co_block " + std::to_string(co_block) : ""));
-}
-
 void check_params(const ConvDesc &desc, const Target &target, const Params &p) {
     const auto fail = [&](const std::string &what) {
         throw Error(ErrorCode::BadArgument, target.name + " winograd: " + what);
@@ -184,7 +176,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     derive("tile", choose_winograd_tile(d));
     check_winograd_tile(target.name + " winograd", d, full["tile"]);
     derive("co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(numbers, desc.co, lanes));
-    check_vectors(target, full["co_vectors"], lanes, co_block);
+    check_co_vectors("winograd", target, full["co_vectors"], numbers.most_vectors(), lanes, co_block);
     if ((full["co_vectors"] - 1) * lanes >= desc.co) // Halide 14 compiles no loop that it finds empty
         throw Error(ErrorCode::BadArgument, target.name + " winograd: co_vectors is " +
                                                 std::to_string(full["co_vectors"]) + ", more than the " +
