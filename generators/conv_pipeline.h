@@ -57,17 +57,18 @@ struct ConvPipeline {
     Halide::ImageParam mask;   ///< {channel, p..., n}; deform only
     std::map<Operand, Halide::ImageParam> operands; ///< those that the epilogue reads
 
-    Halide::Func rows;    ///< {x * channels + ci, [y, [z,]] n}: `padded`, made of whole rows of the input;
-                          ///< undefined unless copies_rows
-    Halide::Func joined;  ///< joined only, {co_i, ci, group of the block, kx, [ky, [kz,]] co_o}: the filter,
-                          ///< zero across groups
-    Halide::Func padded;  ///< {ci, x, [y, [z,]] n}, x from the start of the padding
-    Halide::Func place;   ///< deform only, {offset group, tap, p..., n}: for each axis, innermost first, the
-                          ///< two cells that a tap reads and their weights
-    Halide::Func sampled; ///< deform only, {ci, tap, p..., n}: the input at a tap's moved position
-    Halide::Func acc;     ///< {co, p..., n}: the reduction over the window, before rearrangement
-    Halide::Func value;   ///< {co, p..., n}: what the epilogue takes, follows from acc
-    Halide::Func output;  ///< {co, p..., n}: the value at the position rearranged, after the epilogue
+    Halide::Func rows;     ///< {x * channels + ci, [y, [z,]] n}: `padded`, made of whole rows of the input;
+                           ///< undefined unless copies_rows
+    Halide::Func joined;   ///< joined only, {co_i, ci, group of the block, kx, [ky, [kz,]] co_o}: the filter,
+                           ///< zero across groups
+    Halide::Func padded;   ///< {ci, x, [y, [z,]] n}, x from the start of the padding
+    Halide::Func gathered; ///< pointwise only, {ci, p..., n}: the input at the output's positions
+    Halide::Func place;    ///< deform only, {offset group, tap, p..., n}: for each axis, innermost first, the
+                           ///< two cells that a tap reads and their weights
+    Halide::Func sampled;  ///< deform only, {ci, tap, p..., n}: the input at a tap's moved position
+    Halide::Func acc;      ///< {co, p..., n}: the reduction over the window, before rearrangement
+    Halide::Func value;    ///< {co, p..., n}: what the epilogue takes, follows from acc
+    Halide::Func output;   ///< {co, p..., n}: the value at the position rearranged, after the epilogue
 
     Halide::Var co, n;
     std::vector<Halide::Var> at;      ///< p... innermost first

@@ -12,13 +12,21 @@ ConvPipeline pointwise_pipeline(const ConvDesc &desc, const Packing &packing, co
 
     const Halide::RDom r(0, conv.desc.ci, "r");
     conv.r_ci = r[0];
-    const std::vector<Expr> no_taps(conv.desc.rank, 0);
-    std::vector<Expr> pixel = {*conv.r_ci};
+    std::vector<Expr> pixel = {conv.ci};
     const std::vector<Expr> position = window_position(conv);
     for (int i = 0; i < conv.desc.rank; i++)
         pixel.push_back(position[i] * conv.desc.stride[conv.desc.rank - 1 - i]);
     pixel.emplace_back(conv.n);
-    define_weighted_sum(conv, conv.filter(filter_args(conv, *conv.r_ci, no_taps)), conv.padded(pixel));
+    std::vector<Halide::Var> at = {conv.ci};
+    at.insert(at.end(), conv.at.begin(), conv.at.end());
+    at.push_back(conv.n);
+    conv.gathered = Halide::Func("gathered");
+    conv.gathered(at) = conv.padded(pixel);
+
+    const std::vector<Expr> no_taps(conv.desc.rank, 0);
+    std::vector<Expr> element(at.begin(), at.end());
+    element[0] = *conv.r_ci;
+    define_weighted_sum(conv, conv.filter(filter_args(conv, *conv.r_ci, no_taps)), conv.gathered(element));
     return conv;
 }
 

@@ -79,6 +79,7 @@ INSTANTIATE_TEST_SUITE_P(
         HotLoopCase{"small_map", "conv_ci512_i7x7_co512_k3x3_p1_bias_relu", {}},
         HotLoopCase{"pointwise", "conv_ci256_i14x14_co1024_k1x1_bias_relu", {}},
         HotLoopCase{"pointwise_stride_2", "conv_ci256_i56x56_co512_k1x1_s2_bias", {}},
+        HotLoopCase{"pointwise_tile_5x2", "conv_ci120_i28x28_co40_k1x1_bias", {}},
         HotLoopCase{"first_layer", "conv_ci3_i224x224_co64_k7x7_s2_p3_bias_relu", {}},
         HotLoopCase{"first_layer_3x3", "conv_ci3_i224x224_co32_k3x3_s2_p1_bias_relu", {}},
         HotLoopCase{"dilated", "conv_ci64_i28x28_co64_k3x3_p2_d2", {}},

@@ -34,12 +34,20 @@ std::optional<std::string> reject_dense_tile(const ConvDesc &desc, const Target 
     return std::nullopt;
 }
 
-int choose_co_vectors(const Numbers &numbers, int co, int lanes) {
+int choose_co_vectors(const Numbers &numbers, const ConvDesc &desc, int lanes) {
+    const bool is_apart = keeps_channels(desc); // lanes are groups
+    const int co = is_apart ? desc.co : desc.co / desc.groups;
+    const int vectors = (co + lanes - 1) / lanes;
+    int best = 1;
+    double least = 0;
     for (const DenseShape &tile : numbers.dense) {
-        if (co % (tile.co_vectors * lanes) == 0)
-            return tile.co_vectors;
+        const int blocks = (vectors + tile.co_vectors - 1) / tile.co_vectors;
+        const bool spans_groups = desc.groups > 1 && !is_apart && vectors % tile.co_vectors != 0;
+        const double cost = blocks * tile.co_vectors * tile.cost;
+        if (tile.co_vectors <= vectors && !spans_groups && (least == 0 || cost < least))
+            best = tile.co_vectors, least = cost;
     }
-    return std::min(numbers.dense.front().co_vectors, (co + lanes - 1) / lanes);
+    return best;
 }
 
 Packing packing_by_vectors(const ConvDesc &desc, const Target &target, const Params &params) {

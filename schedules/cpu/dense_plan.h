@@ -19,9 +19,9 @@ std::optional<std::string> reject_tiles(const ConvDesc &desc, const Target &targ
 /// (schedule.h).
 std::optional<std::string> reject_dense_tile(const ConvDesc &desc, const Target &target);
 
-/// Vectors of the first tile of the class whose block divides the `co` channels of a group; else those of the
-/// first tile, with a guarded tail, but no vector beyond the channels.
-int choose_co_vectors(const Numbers &numbers, int co, int lanes);
+/// Vectors of the tile of the class that costs least over the channels of a group, those that fill the last
+/// block included; no vector beyond the channels.
+int choose_co_vectors(const Numbers &numbers, const ConvDesc &desc, int lanes);
 
 /// packing() of a schedule with a parameter co_vectors.
 Packing packing_by_vectors(const ConvDesc &desc, const Target &target, const Params &params);

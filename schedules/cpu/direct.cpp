@@ -39,9 +39,21 @@ Blocking blocking_of(const ConvPipeline &conv, const Plan &plan) {
     return b;
 }
 
-/// The padded input rows of one block, channels innermost whatever the caller's layout.
+/// What a strided pointwise convolution reads of a block, side by side: positions a few KiB apart share the
+/// sets of the caches.
+bool stages_gathered(const ConvPipeline &conv) {
+    return conv.gathered.defined() && spatial_product(conv.desc.stride, conv.desc.rank) > 1;
+}
+
+/// The input of one block, channels innermost whatever the caller's layout: padded rows, or what is gathered.
 void schedule_strip(ConvPipeline &conv, const Plan &plan, const Blocking &b, Var block) {
     const ConvDesc &d = conv.desc;
+    if (stages_gathered(conv)) {
+        conv.gathered.compute_at(conv.output, block).store_in(MemoryType::Heap);
+        if (d.in_layout == Layout::ChannelsLast && d.ci >= b.lanes)
+            conv.gathered.vectorize(conv.ci, b.lanes, TailStrategy::GuardWithIf);
+        return;
+    }
     const int rows = plan.params.at("rows");
     Func &strip = conv.copies_rows ? conv.rows : conv.padded;
     strip.compute_at(conv.output, block)
@@ -119,7 +131,7 @@ void schedule_direct(ConvPipeline &conv, const Plan &plan) {
 
     conv.acc.compute_at(conv.output, p_t);
     schedule_dense_tile(conv, {b.lanes, b.co_block, b.tile_p, b.unroll_ci});
-    if (conv.is_padded() || conv.desc.in_layout == Layout::ChannelsFirst)
+    if (conv.is_padded() || stages_gathered(conv) || conv.desc.in_layout == Layout::ChannelsFirst)
         schedule_strip(conv, plan, b, p_b);
 }
 

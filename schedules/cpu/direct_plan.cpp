@@ -29,13 +29,10 @@ int choose_fully_connected_vectors(int most, int co, int lanes) {
     return std::min(most, (co + lanes - 1) / lanes);
 }
 
-/// The first tile whose channel block divides the channels of a group; else the first with a guarded tail,
-/// but no vector beyond the channels.
 int choose_vectors(const ConvDesc &desc, const Numbers &numbers, int lanes) {
-    const int co = keeps_channels(desc) ? desc.co : desc.co / desc.groups;
     if (desc.groups == 1 && spatial_product(out_extents(desc), desc.rank) == 1)
-        return choose_fully_connected_vectors(numbers.one_position_vectors, co, lanes);
-    return choose_co_vectors(numbers, co, lanes);
+        return choose_fully_connected_vectors(numbers.one_position_vectors, desc.co, lanes);
+    return choose_co_vectors(numbers, desc, lanes);
 }
 
 /// Rows of a block of the merged problem such that blocks are equally high and a block's input takes about
@@ -43,15 +40,45 @@ int choose_vectors(const ConvDesc &desc, const Numbers &numbers, int lanes) {
 /// slowly enough for L3, while lower blocks copy more halo rows and stream the weights more often.
 int choose_rows(const ConvDesc &d, const Target &target) {
     const Spatial out = out_extents(d);
+    const bool is_gathered = is_pointwise(d); // strided
     int64_t row_bytes = static_cast<int64_t>(d.ci) * static_cast<int64_t>(dtype_bytes(d.in_type));
     for (int a = 1; a < d.rank; a++)
-        row_bytes *= d.in[a] + d.pad_begin[a] + d.pad_end[a];
+        row_bytes *= is_gathered ? out[a] : d.in[a] + d.pad_begin[a] + d.pad_end[a];
     const int64_t budget = (spatial_product(d.kernel, d.rank) > 1 ? 2 : 1) * int64_t{target.l2_bytes};
     const int64_t strip_rows = std::max<int64_t>(1, budget / std::max<int64_t>(1, row_bytes));
     const int64_t span = effective_kernel(d.kernel[0], d.dilation[0]);
-    const int64_t rows = std::clamp<int64_t>((strip_rows - span) / d.stride[0] + 1, 1, out[0]);
+    const int64_t rows =
+        std::clamp<int64_t>(is_gathered ? strip_rows : (strip_rows - span) / d.stride[0] + 1, 1, out[0]);
     const int64_t blocks = (out[0] + rows - 1) / rows;
     return static_cast<int>((out[0] + blocks - 1) / blocks);
+}
+
+/// Whether the merged problem is a matrix product over positions as they lie.
+bool reads_in_place(const ConvDesc &merged) {
+    return merged.rank == 1 && is_pointwise(merged) && merged.stride[0] == 1 &&
+           merged.in_layout == Layout::ChannelsLast;
+}
+
+/// Positions of a block of such a problem: all, if three eighths of L2 hold their input.
+/// Else whole register tiles that overlap least where blocks do, and whose input takes about an eighth of L2:
+/// it is near for every block of channels while all weights stream past; larger blocks read both from L2,
+/// where positions of many channels share few sets.
+int choose_positions(const ConvDesc &d, const Target &target, int co_vectors) {
+    const int all = out_extents(d)[0], tile = std::max(1, choose_tile_p(numbers_of(target), co_vectors, all));
+    const int64_t position_bytes = int64_t{d.ci} * static_cast<int64_t>(dtype_bytes(d.in_type));
+    if (all * position_bytes <= target.l2_bytes / 8 * 3)
+        return all;
+    const int wanted = static_cast<int>(std::clamp<int64_t>(target.l2_bytes / 8 / position_bytes, 1, all));
+    int best = tile;
+    int64_t least = 0;
+    for (int block = std::max(2, wanted / 2 / tile) * tile; block <= std::max(3 * tile, wanted * 3 / 2);
+         block += tile) {
+        const int64_t computed = block < all ? (int64_t{all} + block - 1) / block * block
+                                             : (int64_t{all} + tile - 1) / tile * tile;
+        if (least == 0 || computed <= least)
+            best = block, least = computed;
+    }
+    return std::min(best, all);
 }
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
@@ -64,7 +91,8 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const ConvDesc merged = merge_trivial_axes(desc);
     const Spatial out = out_extents(merged);
     if (given("rows") == 0)
-        full["rows"] = choose_rows(merged, target);
+        full["rows"] = reads_in_place(merged) ? choose_positions(merged, target, full["co_vectors"])
+                                              : choose_rows(merged, target);
     full["rows"] = std::min(full["rows"], out[0]);
     const int64_t block_p = spatial_product(out, merged.rank) / out[0] * full["rows"];
     if (given("tile_p") == 0)

@@ -12,6 +12,7 @@ namespace convsmith::cpu {
 /// min(co_vectors, positions) operands of the smaller side and one of the other.
 struct DenseShape {
     int co_vectors, positions;
+    double cost = 1; ///< time of a multiply-add relative to the first tile's
 };
 
 /// Register tile of an op that slides over each channel apart.
@@ -21,8 +22,8 @@ struct ChannelTile {
 
 struct Numbers {
     int accumulators = 0; ///< that hide the latency of a multiply-add: cycles it takes x started per cycle
-    /// The largest tile of each number of vectors; the planner takes the first whose channels divide a
-    /// problem's. Every number up to the widest has one.
+    /// The largest tile of each number of vectors, the favourite first; the planner takes the cheapest for a
+    /// problem's channels. Every number up to the widest has one.
     std::vector<DenseShape> dense;
     int one_position_vectors = 0; ///< most vectors of a tile of one position (fully connected layers)
     /// The planner takes the cheapest; where positions lie on one axis or three, the first of one row.

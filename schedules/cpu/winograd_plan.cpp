@@ -35,14 +35,14 @@ std::optional<std::string> loses(const ConvDesc &desc, const Target &) {
 }
 
 /// Vectors of the first tile that pads the channels by at most an eighth, else of the one that pads them
-/// least. One vector, whose every product loads an input of its own, only for the channels of one.
+/// least; slower tiles only for the channels of one vector.
 int choose_vectors(const Numbers &numbers, int co, int lanes) {
     constexpr int kPadded = 8;
     int best = 1, least = 0;
     for (const DenseShape &shape : numbers.dense) {
         const int block = shape.co_vectors * lanes;
         const int padded = (co + block - 1) / block * block - co;
-        if (co <= lanes || shape.co_vectors == 1)
+        if (co <= lanes || shape.cost > 1)
             continue;
         if (padded * kPadded <= co)
             return shape.co_vectors;

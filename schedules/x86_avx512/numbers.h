@@ -12,9 +12,9 @@ inline cpu::Numbers numbers() {
     n.dense = {
         {4,
          6}, // 24 accumulators + 4 weights + 1 broadcast = 29 of 32 registers; 10 loads for 24 multiply-adds
-        {3, 8},  // 24 + 3 + 1 = 28; 11 loads
-        {2, 12}, // 24 + 2 + 1 = 27; 14 loads
-        {1, 24}, // 24 + 1 + 1 = 26; 25 loads
+        {3, 8},        // 24 + 3 + 1 = 28; 11 loads
+        {2, 12},       // 24 + 2 + 1 = 27; 14 loads
+        {1, 24, 1.25}, // 24 + 1 + 1 = 26; 25 loads
     };
     n.one_position_vectors = 8;
     // 16 accumulators + 3 weights of a row of taps + inputs; 14 for rows of 7 and 14. A vector is a cache
