@@ -5,8 +5,6 @@
 #include "generators/epilogue_expr.h"
 #include "generators/error.h"
 #include "generators/halide_compat.h"
-#include "generators/padding.h"
-#include "generators/variant.h"
 
 namespace convsmith {
 
@@ -18,11 +16,6 @@ using Halide::RDom;
 using Halide::Var;
 
 namespace {
-
-/// Descriptors list axes outermost first, buffers innermost first.
-int axis_of(const ConvDesc &desc, int dim) {
-    return desc.rank - 1 - dim;
-}
 
 void declare_buffers(ConvPipeline &conv, int number) {
     const ConvDesc &d = conv.desc;
@@ -83,40 +76,6 @@ void derive_extents(ConvPipeline &conv) {
     }
 }
 
-/// Whether a window of axis `a` can reach beyond the declared padding: ceil mode lets the last one overhang,
-/// and so does a last Winograd tile.
-bool can_overhang(const ConvPipeline &conv, int a) {
-    const ConvDesc &d = conv.desc;
-    const bool fills_tiles = !conv.packing.is_transformed() || !transforms_axis(d, a) ||
-                             window_out_extent(d, a) % conv.packing.tile == 0;
-    return (d.ceil_mode && d.stride[a] > 1) || !fills_tiles;
-}
-
-/// Whether an output of a deconv has a tap before the first or after the last cell of its input; outputs of a
-/// last incomplete step count as if it was complete.
-bool gathers_beyond_input(const ConvDesc &d, int a) {
-    const int64_t s = d.stride[a], whole = (window_out_extent(d, a) + s - 1) / s * s;
-    const int64_t overhang = effective_kernel(d.kernel[a], d.dilation[a]) - 1 - d.pad_begin[a];
-    return overhang >= s || (whole - 1 + d.pad_begin[a]) / s >= d.in[a];
-}
-
-/// Where an axis needs it, all axes of a deconv are padded; dilated ones are, as inferred bounds go beyond
-/// what is read.
-bool is_deconv_padded(const ConvDesc &d) {
-    for (int a = 0; a < d.rank; a++) {
-        if (d.in[a] == 0 || d.dilation[a] > 1 || gathers_beyond_input(d, a))
-            return true;
-    }
-    return false;
-}
-
-bool is_axis_padded(const ConvPipeline &conv, int a) {
-    const ConvDesc &d = conv.desc;
-    if (d.op == Op::Deconv)
-        return is_deconv_padded(d);
-    return d.pad_begin[a] != 0 || d.pad_end[a] != 0 || can_overhang(conv, a);
-}
-
 /// Index maps of Rearrange: the channel and coordinates (innermost first) of the value stored at `channel`,
 /// `x`.
 struct StoredAt {
@@ -163,74 +122,11 @@ void append(std::vector<Expr> &to, const std::vector<T> &from) {
     to.insert(to.end(), from.begin(), from.end());
 }
 
-/// The padded input at channel `ci` and the coordinates `at`, which count from the start of the padding,
-/// innermost first. `is_inside_x`: no padding is read along x. `ignored` is the value of taps that take no
-/// part.
-Expr padded_value(const ConvPipeline &conv, const Expr &ci, const std::vector<Expr> &at, bool is_inside_x,
-                  const Expr &ignored) {
-    const ConvDesc &d = conv.desc;
-    std::vector<Expr> source = {ci};
-    Expr inside, declared; // undefined: always
-    const auto both = [](const Expr &a, const Expr &b) { return a.defined() ? a && b : b; };
-    for (int i = 0; i < d.rank; i++) {
-        const int a = axis_of(d, i);
-        if (!is_axis_padded(conv, a)) {
-            source.push_back(at[i]);
-            continue;
-        }
-        const Expr extent = input_extent(conv, i);
-        const Expr x = d.op == Op::Deconv ? at[i] : at[i] - d.pad_begin[a];
-        if (i == 0 && is_inside_x) {
-            source.push_back(x);
-            continue;
-        }
-        const PaddedIndex index = padded_index(d.pad_mode, x, extent);
-        source.push_back(index.index);
-        if (index.inside.defined())
-            inside = both(inside, index.inside);
-        if (can_overhang(conv, a))
-            declared = both(declared, x < extent + d.pad_end[a]);
-    }
-    source.emplace_back(conv.n);
-    Expr value = read_input(conv, source);
-    const double outside = d.pad_mode == PadMode::Constant ? d.pad_value : 0;
-    if (inside.defined())
-        value = select(inside, value,
-                       d.pad_mode == PadMode::Ignore ? ignored
-                                                     : Halide::Internal::make_const(value.type(), outside));
-    if (declared.defined() && d.pad_mode != PadMode::Ignore)
-        value = select(declared, value, ignored);
-    return value;
-}
-
-/// Defines `rows` by updates: the borders of a row, then the elements between them, which lie in one piece in
-/// the input as well.
-void define_rows(ConvPipeline &conv, const Expr &ignored) {
-    const ConvDesc &d = conv.desc;
-    const int a = axis_of(d, 0);
-    const int row =
-        (window_out_extent(d, a) - 1) * d.stride[a] + effective_kernel(d.kernel[a], d.dilation[a]);
-    const int begin = std::min(d.pad_begin[a], row), end = std::min(begin + d.in[a], row);
-    std::vector<Var> args = {conv.row};
-    args.insert(args.end(), conv.axes.begin() + 1, conv.axes.end());
-    args.push_back(conv.n);
-    conv.rows(args) = Halide::undef(halide_type(d.in_type));
-    const auto define = [&](int from, int to, bool is_inside) {
-        if (from == to)
-            return;
-        const RDom r(from * d.ci, (to - from) * d.ci, "r_row");
-        std::vector<Expr> at = {r.x / d.ci}, row_args = {r.x};
-        at.insert(at.end(), conv.axes.begin() + 1, conv.axes.end());
-        append(row_args, std::vector<Var>(args.begin() + 1, args.end()));
-        conv.rows(row_args) = padded_value(conv, r.x % d.ci, at, is_inside, ignored);
-        conv.r_row.push_back(r.x);
-    };
-    define(0, begin, false);
-    define(end, row, false);
-    define(begin, end, true);
-}
-
 } // namespace
+
+int axis_of(const ConvDesc &desc, int dim) {
+    return desc.rank - 1 - dim;
+}
 
 Expr read_input(const ConvPipeline &conv, const std::vector<Expr> &at) {
     return conv.source.defined() ? Expr(conv.source(at)) : Expr(conv.input(at));
@@ -248,11 +144,11 @@ ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const 
     conv.desc.branches.clear();
     conv.source = input.source;
     conv.packing = packing;
-    conv.copies_rows = input.copies_rows && can_copy_rows(conv.desc);
-    conv.rows = Func("rows"), conv.padded = Func("padded"), conv.sampled = Func("sampled"),
-    conv.acc = Func("acc");
+    conv.rows = Func("rows"), conv.whole = Func("whole"), conv.padded = Func("padded"),
+    conv.sampled = Func("sampled"), conv.acc = Func("acc");
     conv.value = Func("value"), conv.output = Func("output");
-    conv.co = Var("co"), conv.n = Var("n"), conv.ci = Var("ci"), conv.row = Var("row");
+    conv.co = Var("co"), conv.n = Var("n"), conv.ci = Var("ci");
+    conv.row = Var("row"), conv.phase = Var("phase");
     for (const char *name : {"x", "y", "z"}) {
         if (static_cast<int>(conv.axes.size()) < conv.desc.rank)
             conv.axes.emplace_back(name);
@@ -260,54 +156,8 @@ ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const 
     conv.at = flattens_positions(conv.desc, packing) ? std::vector<Var>{Var("p")} : conv.axes;
     declare_buffers(conv, input.number);
     derive_extents(conv);
+    conv.copies_rows = input.copies_rows && can_copy_rows(conv);
     return conv;
-}
-
-bool can_copy_rows(const ConvDesc &d) {
-    const int x = d.rank - 1;
-    return d.op == Op::Conv && d.rank > 1 && d.in_layout == Layout::ChannelsLast && d.in[x] > 0 &&
-           (d.pad_begin[x] != 0 || d.pad_end[x] != 0);
-}
-
-void define_padded(ConvPipeline &conv, const Expr &ignored) {
-    std::vector<Var> args = {conv.ci};
-    args.insert(args.end(), conv.axes.begin(), conv.axes.end());
-    args.push_back(conv.n);
-    std::vector<Expr> at(conv.axes.begin(), conv.axes.end());
-    if (!conv.copies_rows) {
-        conv.padded(args) = padded_value(conv, conv.ci, at, false, ignored);
-        return;
-    }
-    define_rows(conv, ignored);
-    std::vector<Expr> row_args = {conv.axes[0] * conv.desc.ci + conv.ci};
-    row_args.insert(row_args.end(), at.begin() + 1, at.end());
-    row_args.emplace_back(conv.n);
-    conv.padded(args) = conv.rows(row_args);
-}
-
-void define_padded(ConvPipeline &conv, RDom r, const Expr &ignored) {
-    const ConvDesc &d = conv.desc;
-    if (!leaves_out_padding(d))
-        return define_padded(conv, ignored);
-    const std::vector<Expr> window = window_args(conv, conv.co);
-    std::vector<Expr> source = {conv.ci};
-    for (int i = 0; i < d.rank; i++) {
-        const int a = axis_of(d, i);
-        const Expr extent = input_extent(conv, i);
-        Expr x = conv.axes[i];
-        if (is_axis_padded(conv, a)) {
-            // Likely: loops are split into borders and an interior without the conditions.
-            r.where(Halide::likely(window[i + 1] >= d.pad_begin[a]));
-            r.where(Halide::likely(window[i + 1] < extent + d.pad_begin[a]));
-            x = clamp(x - d.pad_begin[a], 0, extent - 1); // bounds of what is read, where they are inferred
-        }
-        source.push_back(x);
-    }
-    source.emplace_back(conv.n);
-    std::vector<Var> args = {conv.ci};
-    args.insert(args.end(), conv.axes.begin(), conv.axes.end());
-    args.push_back(conv.n);
-    conv.padded(args) = read_input(conv, source);
 }
 
 std::vector<Expr> window_position(const ConvPipeline &conv) {
@@ -446,14 +296,6 @@ std::vector<Var> ConvPipeline::output_args() const {
     args.insert(args.end(), at.begin(), at.end());
     args.push_back(n);
     return args;
-}
-
-bool ConvPipeline::is_padded() const {
-    for (int a = 0; a < desc.rank; a++) {
-        if (is_axis_padded(*this, a))
-            return true;
-    }
-    return false;
 }
 
 } // namespace convsmith

@@ -57,11 +57,16 @@ struct ConvPipeline {
     Halide::ImageParam mask;   ///< {channel, p..., n}; deform only
     std::map<Operand, Halide::ImageParam> operands; ///< those that the epilogue reads
 
-    Halide::Func rows;     ///< {x * channels + ci, [y, [z,]] n}: `padded`, made of whole rows of the input;
-                           ///< undefined unless copies_rows
-    Halide::Func joined;   ///< joined only, {co_i, ci, group of the block, kx, [ky, [kz,]] co_o}: the filter,
-                           ///< zero across groups
-    Halide::Func padded;   ///< {ci, x, [y, [z,]] n}, x from the start of the padding
+    Halide::Func rows;   ///< `padded`, made of whole rows of the input, x counted from its first column.
+                         ///< Channels last: {x * channels + ci, [y, [z,]] n}. Channels first: {x, [y, [z,]]
+                         ///< ci, n}, or, where row_phases > 1, x / phases and x % phases instead of x, so
+                         ///< that what windows read lies side by side. Undefined unless copies_rows
+    Halide::Func whole;  ///< {x, [y, [z,]] ci, n}: the input as rows in phases copy it, to be split in
+                         ///< registers: of every second element of a tensor, Halide reads vectors that begin
+                         ///< before it
+    Halide::Func joined; ///< joined only, {co_i, ci, group of the block, kx, [ky, [kz,]] co_o}: the filter,
+                         ///< zero across groups
+    Halide::Func padded; ///< {ci, x, [y, [z,]] n}, x from the start of the padding
     Halide::Func gathered; ///< pointwise only, {ci, p..., n}: the input at the output's positions
     Halide::Func place;    ///< deform only, {offset group, tap, p..., n}: for each axis, innermost first, the
                            ///< two cells that a tap reads and their weights
@@ -71,12 +76,13 @@ struct ConvPipeline {
     Halide::Func output;   ///< {co, p..., n}: the value at the position rearranged, after the epilogue
 
     Halide::Var co, n;
-    std::vector<Halide::Var> at;      ///< p... innermost first
-    Halide::Var ci;                   ///< of padded
-    Halide::Var row;                  ///< of rows
-    std::vector<Halide::RVar> r_row;  ///< of the updates of rows: border, [border,] what is copied
-    std::vector<Halide::Var> axes;    ///< of padded, innermost (x) first
-    std::optional<Halide::RVar> r_ci; ///< reduction over the group's input channels, if there is one
+    std::vector<Halide::Var> at;         ///< p... innermost first
+    Halide::Var ci;                      ///< of padded
+    Halide::Var row, phase;              ///< of rows
+    std::vector<Halide::RVar> r_row;     ///< of the updates of rows: [border, [border,]] what is copied
+    std::optional<Halide::RVar> r_phase; ///< of the last of them, where rows have phases
+    std::vector<Halide::Var> axes;       ///< of padded, innermost (x) first
+    std::optional<Halide::RVar> r_ci;    ///< reduction over the group's input channels, if there is one
     std::vector<Halide::RVar> r_k; ///< reduction over taps, innermost axis first; empty for identity; joined:
                                    ///< before them that over the groups of a block
 
@@ -113,11 +119,19 @@ struct OpInput {
 /// it is left out.
 ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input);
 
+/// The axis of the descriptor, which lists them outermost first, for an axis counted from the innermost, as
+/// buffers list them; and back.
+int axis_of(const ConvDesc &desc, int dim);
+
 /// The element of the input, or of what the op before gives, at {ci, x, [y, [z,]] n}.
 Halide::Expr read_input(const ConvPipeline &conv, const std::vector<Halide::Expr> &at);
 
-/// Whether the padding of an op leaves whole rows of its input in one piece: channels lie innermost.
-bool can_copy_rows(const ConvDesc &merged);
+/// Phases that rows of planes are split into: the stride along x.
+int row_phases(const ConvDesc &merged);
+
+/// Whether a row of the padded input has one piece of the input between its borders: channels lie innermost,
+/// or each has a plane of its own (is_planewise). False where nothing is padded and no stride splits rows.
+bool can_copy_rows(const ConvPipeline &conv);
 
 /// Input extent of the axis `dim`, counted from the innermost: constant where the descriptor is closed.
 Halide::Expr input_extent(const ConvPipeline &conv, int dim);

@@ -74,9 +74,21 @@ bool keeps_channels(const ConvDesc &desc) {
            (desc.op == Op::Conv && desc.groups == desc.ci && desc.ci == desc.co);
 }
 
-bool is_channelwise(const ConvDesc &desc) {
-    return desc.in_layout == Layout::ChannelsLast && desc.out_layout == Layout::ChannelsLast &&
+namespace {
+
+bool slides_over_channels(const ConvDesc &desc, Layout layout) {
+    return desc.in_layout == layout && desc.out_layout == layout &&
            (is_depthwise(desc) || op_info(desc.op).is_pool);
+}
+
+} // namespace
+
+bool is_channelwise(const ConvDesc &desc) {
+    return slides_over_channels(desc, Layout::ChannelsLast);
+}
+
+bool is_planewise(const ConvDesc &desc) {
+    return slides_over_channels(desc, Layout::ChannelsFirst);
 }
 
 bool leaves_out_padding(const ConvDesc &desc) {

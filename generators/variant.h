@@ -52,6 +52,9 @@ bool keeps_channels(const ConvDesc &desc);
 /// channels last.
 bool is_channelwise(const ConvDesc &desc);
 
+/// The same, channels first: positions of a channel lie side by side, planes apart.
+bool is_planewise(const ConvDesc &desc);
+
 /// True if taps of a channelwise op beyond its input change no result, so that they are left out: a sum with
 /// padding of zeros, a pool that ignores them.
 bool leaves_out_padding(const ConvDesc &desc);

@@ -12,6 +12,7 @@
 #include "schedules/cpu/deformable.h"
 #include "schedules/cpu/direct.h"
 #include "schedules/cpu/joined.h"
+#include "schedules/cpu/planewise.h"
 #include "schedules/cpu/transposed.h"
 #include "schedules/cpu/winograd.h"
 #include "schedules/generic/composite.h"
@@ -154,7 +155,7 @@ using Algorithm = ConvPipeline (*)(const ConvDesc &, const Packing &, const OpIn
 LoweredPipeline scheduled(Algorithm algorithm, void (*schedule)(ConvPipeline &, const Plan &),
                           const ConvDesc &desc, const Plan &plan) {
     OpInput input;
-    input.copies_rows = plan.copies_rows();
+    input.copies_rows = plan.copies_rows(desc);
     ConvPipeline conv = algorithm(desc, plan.packing(desc), input);
     constrain_buffers(conv);
     schedule(conv, plan);
@@ -180,9 +181,10 @@ Halide::Target kernel_target(const Target &target) {
 
 LoweredPipeline lower(const ConvDesc &desc, const Plan &plan) {
     return at_halide_border(desc.key(), [&] {
+        const size_t chosen = schedule_row(desc, plan);
         size_t row = 0;
 #define CONVSMITH_SCHEDULE(variants_, folder_, name_, target_, doc_)                                         \
-    if (schedule_row(plan) == row++)                                                                         \
+    if (chosen == row++)                                                                                     \
         return scheduled(algorithm_of(plan), folder_::schedule_##name_, desc, plan);
 #include "schedules/schedules.inc"
 #undef CONVSMITH_SCHEDULE

@@ -43,8 +43,8 @@ const std::vector<ScheduleRow> &rows() {
     return table;
 }
 
-const ScheduleRow &row_of(const Plan &plan) {
-    return rows()[schedule_row(plan)];
+const ScheduleRow &row_of(const ConvDesc &desc, const Plan &plan) {
+    return rows()[schedule_row(desc, plan)];
 }
 
 /// Why `row` cannot serve; nothing if it can.
@@ -127,7 +127,9 @@ std::vector<std::pair<std::string, const ScheduleRow *>> candidates(const std::v
     for (const std::string &variant : variants) {
         for (const ScheduleRow &row : rows()) {
             const bool is_known = std::any_of(pairs.begin(), pairs.end(), [&](const auto &pair) {
-                return pair.first == variant && pair.second->info.name == row.info.name;
+                // Of fallbacks, the first is made for the variant.
+                return pair.first == variant && pair.second->info.name == row.info.name &&
+                       !row.info.is_tuned();
             });
             if (!is_known && row.info.serves(variant) && (schedule.empty() || row.info.name == schedule))
                 pairs.emplace_back(variant, &row);
@@ -151,11 +153,11 @@ std::string Plan::text() const {
 }
 
 Packing Plan::packing(const ConvDesc &desc) const {
-    return row_of(*this).planning.packing(desc, target, params);
+    return row_of(desc, *this).planning.packing(desc, target, params);
 }
 
-bool Plan::copies_rows() const {
-    return row_of(*this).planning.copies_rows;
+bool Plan::copies_rows(const ConvDesc &desc) const {
+    return row_of(desc, *this).planning.copies_rows;
 }
 
 double Plan::relative_error() const {
@@ -187,9 +189,11 @@ void check_request(const PlanRequest &request) {
     check_name("schedule", request.schedule, rows(), [](const ScheduleRow &r) { return r.info.name; });
 }
 
-size_t schedule_row(const Plan &plan) {
+size_t schedule_row(const ConvDesc &desc, const Plan &plan) {
     for (size_t i = 0; i < rows().size(); i++) {
-        if (rows()[i].info.serves(plan.variant) && rows()[i].info.name == plan.schedule)
+        const ScheduleRow &row = rows()[i];
+        if (row.info.serves(plan.variant) && row.info.name == plan.schedule &&
+            !row.planning.reject(desc, plan.target))
             return i;
     }
     throw Error(ErrorCode::BadArgument,

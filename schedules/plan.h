@@ -28,8 +28,9 @@ struct Plan {
     /// The weight layout this plan's kernel reads for `desc`.
     Packing packing(const ConvDesc &desc) const;
 
-    /// Whether the schedule keeps padded rows as a Func of its own (SchedulePlanning::copies_rows).
-    bool copies_rows() const;
+    /// Whether the schedule for `desc` keeps padded rows as a Func of its own
+    /// (SchedulePlanning::copies_rows).
+    bool copies_rows(const ConvDesc &desc) const;
 
     /// The error bound that applies: 0 for that of a sum (runtime/oracle_op.cpp), else
     /// VariantInfo::relative_error.
@@ -47,7 +48,7 @@ struct ParamSpec {
 /// A schedule as listed by `convsmith list schedules`.
 struct ScheduleInfo {
     std::vector<std::string> variants; ///< algorithms it schedules; empty: every one
-    std::string name;   ///< class it is tuned for, else its folder: with the variant it names one schedule
+    std::string name;   ///< class it is tuned for, else its folder: one for a variant and problem
     std::string target; ///< target class it is tuned for; "*" for any CPU
     std::string doc;
     std::vector<ParamSpec> params;
@@ -60,8 +61,9 @@ struct ScheduleInfo {
 };
 const std::vector<ScheduleInfo> &schedule_table();
 
-/// Index of the plan's schedule in schedule_table(). Throws Error(BadArgument) if there is none.
-size_t schedule_row(const Plan &plan);
+/// Index of the plan's schedule in schedule_table(): of those with its name and variant the first that takes
+/// `desc`. Throws Error(BadArgument) if there is none.
+size_t schedule_row(const ConvDesc &desc, const Plan &plan);
 
 /// Why a candidate plan was not taken.
 struct Rejection {

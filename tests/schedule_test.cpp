@@ -130,6 +130,33 @@ INSTANTIATE_TEST_SUITE_P(
                       HotLoopCase{"f64", "conv_ci64_i28x28_co64_k3x3_p1_g64_f64_bias", {}}),
     [](const auto &info) { return info.param.name; });
 
+class PlanewiseLoop : public ::testing::TestWithParam<HotLoopCase> {};
+
+TEST_P(PlanewiseLoop, SumsATileWithoutSelectsShufflesOrVectorAddressing) {
+    const auto [plan, loop] = planned_loop(GetParam().key, tuned_request(GetParam()));
+    SCOPED_TRACE(plan.text() + "\n" + loop.text());
+
+    EXPECT_GE(loop.count("vfmadd") + loop.count("vmulps"),
+              plan.params.at("x_vectors") * plan.params.at("tile_y"));
+    for (const char *unwanted :
+         {"vblend", "vcmp", "vand", "vpextr", "vpinsr", "vpadd", "vpmul", "vpbroadcast", "vextract",
+          "vinsert", "vgather", "vperm", "vshuf", "vunpck", "imul", "call", "div", "idiv"})
+        EXPECT_EQ(loop.count(unwanted), 0) << unwanted;
+    // Weights and what the epilogue clamps to wait on the stack; that takes less time than to broadcast them.
+    EXPECT_LE(loop.stack_accesses(), loop.count("vfmadd"));
+    EXPECT_GE(loop.count("vfmadd"), static_cast<int>(loop.instructions.size()) / 3);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Avx2, PlanewiseLoop,
+    ::testing::Values(HotLoopCase{"k3x3", "conv_ci144_i56x56_co144_k3x3_p1_g144_nchw_bias_relu", {}},
+                      HotLoopCase{"k3x3_stride_2", "conv_ci96_i112x112_co96_k3x3_s2_p1_g96_nchw_bias", {}},
+                      HotLoopCase{"k5x5", "conv_ci120_i28x28_co120_k5x5_p2_g120_nchw_bias_relu", {}},
+                      HotLoopCase{"dilated", "conv_ci64_i56x56_co64_k3x3_p2_d2_g64_nchw_bias", {}},
+                      HotLoopCase{"reflected", "conv_ci64_i56x56_co64_k3x3_p1_g64_reflect_nchw_bias", {}},
+                      HotLoopCase{"no_padding", "conv_ci64_i58x58_co64_k3x3_g64_nchw_bias", {}}),
+    [](const auto &info) { return info.param.name; });
+
 TEST(WinogradHotLoop, HasOnlyFmasLoadsAndScalarAddressing) {
     for (const char *key : {"conv_ci64_i56x56_co64_k3x3_p1_bias_relu", "conv_ci256_i13x13_co384_k3x3_p1_bias",
                             "conv_ci512_i7x7_co512_k3x3_p1", "conv_ci64_i28x28_co64_k3x3_p1_nchw"}) {
@@ -328,6 +355,23 @@ TEST(Planner, ChannelwiseTilesSpanCacheLinesWherePositionsShareSets) {
     EXPECT_EQ(vectors("conv_ci480_i14x14_co480_k3x3_p1_g480"), 1);
     EXPECT_EQ(vectors("conv_ci512_i14x14_co512_k3x3_p1_g512"), 2);
     EXPECT_EQ(vectors("avgpool_ci2048_i7x7_k7"), 8) << "one position: accumulators of several vectors";
+}
+
+TEST(Planner, PlanewiseTakesChannelsFirst) {
+    const Target target = parse_target("x86_avx2");
+    const PlanChoice planes = make_plan(ConvDesc::parse("conv_ci48_i14x14_co48_k3_p1_g48_nchw_bias"), target);
+    EXPECT_EQ(planes.plan.variant + "/" + planes.plan.schedule, "depthwise/x86_avx2");
+    EXPECT_GT(planes.plan.params.at("strip_channels"), 1) << "planes of several channels fit half of L1";
+    const PlanChoice mixed = make_plan(ConvDesc::parse("avgpool_ci16_i8x8_k3_nchw2nhwc"), target);
+    EXPECT_EQ(mixed.plan.schedule, "generic");
+}
+
+TEST(Planner, RefusesAPlanewiseTileThatDoesNotFitTheRegisters) {
+    PlanRequest request;
+    request.schedule = "x86_avx2";
+    request.params = {{"x_vectors", 4}, {"tile_y", 4}};
+    EXPECT_EQ(plan_error("conv_ci64_i56x56_co64_k3x3_p1_g64_nchw", request),
+              "x86_avx2 planewise: x_vectors x tile_y needs 18 registers, the target has 16");
 }
 
 TEST(Planner, RefusesAnUnrollThatDoesNotDivideTheChannels) {

@@ -13,7 +13,7 @@ namespace {
 
 std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     if (!desc.is_open() && desc.rearrange == Rearrange::None && !flattens_positions(desc))
-        return "depthwise, channels last: channelwise is tuned for it";
+        return "depthwise: channelwise and planewise are tuned for it";
     return reject_dense_tile(desc, target);
 }
 

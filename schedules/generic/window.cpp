@@ -33,7 +33,7 @@ int lanes_of(const ConvPipeline &conv, const Plan &plan) {
 Var schedule_positions(ConvPipeline &conv, Var co_i, Var co_o) {
     Var &outermost = conv.at.back();
     Var task("task"), within("within");
-    const bool is_flat = flattens_positions(conv.desc);
+    const bool is_flat = flattens_positions(conv.desc) || (is_planewise(conv.desc) && conv.at.size() == 1);
     const bool moves_in_space = !is_flat && conv.desc.rearrange != Rearrange::None;
     if (is_flat || moves_in_space) {
         // Blocks of rows that are rearranged together share what they read.

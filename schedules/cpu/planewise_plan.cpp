@@ -1,0 +1,158 @@
+// Planning side of the schedule of depthwise convolutions and pools, channels first (schedule.h): which
+// problems it takes, and its numbers from register and cache arithmetic.
+#include "generators/conv_shape.h"
+#include "generators/error.h"
+#include "generators/variant.h"
+#include "schedules/schedule.h"
+
+#include <algorithm>
+
+namespace convsmith::cpu {
+namespace {
+
+std::optional<std::string> reject(const ConvDesc &desc, const Target &) {
+    const bool has_filter = op_info(desc.op).has_filter;
+    if (desc.is_open())
+        return "open extents: the register tile needs sizes at compile time";
+    if (desc.rearrange != Rearrange::None)
+        return "rearranged output: tiles are stored as they lie";
+    if (desc.indices != Indices::None)
+        return "indices of the maxima: the register tile holds values only";
+    if (!is_planewise(desc))
+        return "channels last: neighbouring positions lie far apart";
+    if (desc.in_type != desc.acc_type || desc.out_type != desc.acc_type ||
+        (has_filter && desc.weight_type != desc.acc_type))
+        return "mixed types: tuned for one type throughout";
+    if (is_integer(desc.acc_type))
+        return "integers: tuned for floating point";
+    return std::nullopt;
+}
+
+int rounded_up(int value, int multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+/// `count` cut into equal parts of at most `most`.
+int equal_part(int count, int64_t most) {
+    const int64_t parts = (count + most - 1) / most;
+    return static_cast<int>((count + parts - 1) / parts);
+}
+
+/// Rows of the padded input that `rows` output rows read, all planes of a volume.
+int64_t strip_rows(const ConvDesc &d, int rows) {
+    int64_t count = 1;
+    for (int a = 0; a + 1 < d.rank; a++) {
+        const int outputs = a == d.rank - 2 ? rows : 1;
+        count *= (outputs - 1) * d.stride[a] + effective_kernel(d.kernel[a], d.dilation[a]);
+    }
+    return count;
+}
+
+/// Bytes of a row of the strip: every phase starts and ends with a whole vector of padding.
+int64_t strip_row_bytes(const ConvDesc &d, int lanes) {
+    const int x = d.rank - 1;
+    const int columns = (d.in[x] + d.pad_begin[x] + d.pad_end[x]) / d.stride[x] + 2 * lanes;
+    return int64_t{columns} * d.stride[x] * static_cast<int64_t>(dtype_bytes(d.in_type));
+}
+
+/// The rows of a register tile that compute and load least for an output, the rows that overlapping tiles
+/// compute twice included. Half of the loads span cache lines and cost like two. 4 accumulators, 9 weights of
+/// a 3x3 window, inputs and what the epilogue clamps to fill 16 registers; a low map is one tile all the
+/// same.
+int choose_tile_y(const ConvDesc &d) {
+    constexpr int kMostRows = 4;
+    constexpr int kLowMap = 7;
+    if (d.rank == 1)
+        return 1;
+    const int y = d.rank - 2, out = out_extents(d)[y];
+    if (out <= kLowMap)
+        return out;
+    const double taps = static_cast<double>(spatial_product(d.kernel, d.rank));
+    const auto cost = [&](int rows) {
+        const double waste = static_cast<double>(rounded_up(out, rows)) / out;
+        const double row_loads = taps / d.kernel[y] / rows;
+        const int span = effective_kernel(d.kernel[y], d.dilation[y]);
+        return waste * (taps + 1.5 * row_loads * ((rows - 1) * d.stride[y] + span));
+    };
+    int best = 1;
+    for (int rows = 2; rows <= kMostRows; rows++) {
+        if (cost(rows) < cost(best))
+            best = rows;
+    }
+    return best;
+}
+
+/// The most rows whose padded input takes half of L1, then such that blocks are equally high.
+int choose_rows(const ConvDesc &d, const Target &target, int tile_y, int lanes) {
+    const int out = d.rank == 1 ? 1 : out_extents(d)[d.rank - 2];
+    int most = tile_y;
+    while (most < out && strip_rows(d, most + 1) * strip_row_bytes(d, lanes) <= target.l1_bytes / 2)
+        most++;
+    return std::min(rounded_up(equal_part(out, most), tile_y), out);
+}
+
+/// Channels of a task: about 512 KiB of input and output, several times what handing it out costs; at least 8
+/// tasks where there are as many channels.
+int choose_channels(const ConvDesc &d) {
+    constexpr int64_t kTaskBytes = 512 * 1024;
+    constexpr int kTasks = 8;
+    const int64_t bytes =
+        spatial_product(d.in, d.rank) * static_cast<int64_t>(dtype_bytes(d.in_type)) +
+        spatial_product(out_extents(d), d.rank) * static_cast<int64_t>(dtype_bytes(d.out_type));
+    const int64_t most = std::max<int64_t>(1, kTaskBytes / bytes);
+    return static_cast<int>(std::clamp<int64_t>(d.co / kTasks, 1, most));
+}
+
+/// Channels whose padded planes take half of L1: what was stored is then read after some time, for vectors
+/// that span several stores wait until those have left the store buffer. One of a plane cut into blocks.
+int choose_strip_channels(const ConvDesc &d, const Target &target, int rows, int lanes) {
+    if ((d.rank > 1 && rows < out_extents(d)[d.rank - 2]) || d.rank > 2 || !keeps_channels(d))
+        return 1;
+    const int64_t bytes = strip_rows(d, rows) * strip_row_bytes(d, lanes);
+    return static_cast<int>(std::max<int64_t>(1, target.l1_bytes / 2 / bytes));
+}
+
+Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
+    const int lanes = vector_lanes(target, desc.acc_type);
+    const ConvDesc d = merge_trivial_axes(desc);
+    const Spatial out = out_extents(d);
+    const int out_x = out[d.rank - 1], out_y = d.rank == 1 ? 1 : out[d.rank - 2];
+    Params full = params;
+    const auto derive = [&](const char *name, int value) -> int & {
+        if (int &number = full[name]; number == 0)
+            number = value;
+        return full[name];
+    };
+    int &x_vectors = derive("x_vectors", 1);
+    x_vectors = std::clamp(x_vectors, 1, std::max(1, out_x / lanes));
+    int &tile_y = derive("tile_y", choose_tile_y(d));
+    tile_y = std::min(tile_y, out_y);
+    int &rows = derive("rows", choose_rows(d, target, tile_y, lanes));
+    rows = std::clamp(rows, tile_y, out_y);
+    int &channels = derive("channels", choose_channels(d));
+    channels = std::min(channels, d.co);
+    int &strip_channels = derive("strip_channels", choose_strip_channels(d, target, rows, lanes));
+    strip_channels = keeps_channels(d) ? equal_part(channels, strip_channels) : 1;
+    const int registers = x_vectors * tile_y + 2;
+    if (registers > target.vector_registers)
+        throw Error(ErrorCode::BadArgument, target.name + " planewise: x_vectors x tile_y needs " +
+                                                std::to_string(registers) + " registers, the target has " +
+                                                std::to_string(target.vector_registers));
+    full["co_block"] = co_block != 0 ? co_block : std::max(1, full["co_block"]);
+    return full;
+}
+
+} // namespace
+
+SchedulePlanning planewise_planning() {
+    return {{
+#include "schedules/cpu/planewise_params.inc"
+            },
+            reject,
+            complete,
+            packing_by_co_block,
+            nullptr,
+            /* copies_rows */ true};
+}
+
+} // namespace convsmith::cpu
