@@ -10,6 +10,10 @@
 #include <pthreadpool.h>
 #include <sched.h>
 
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
+
 namespace convsmith {
 
 int available_cores() {
@@ -30,6 +34,20 @@ struct Loop {
     std::atomic<int> error{0};
 };
 
+/// What happens before release(loop) in one thread happens before what follows acquire(loop) in another.
+/// pthreadpool sees to that; the thread sanitizer, which does not see into pthreadpool, is told.
+void release([[maybe_unused]] Loop &loop) {
+#ifdef __SANITIZE_THREAD__
+    __tsan_release(&loop);
+#endif
+}
+
+void acquire([[maybe_unused]] Loop &loop) {
+#ifdef __SANITIZE_THREAD__
+    __tsan_acquire(&loop);
+#endif
+}
+
 /// Whether this thread is inside a task.
 bool &in_task() {
     thread_local bool inside = false;
@@ -39,13 +57,15 @@ bool &in_task() {
 /// After an error the tasks not yet begun are left out.
 void run_task(void *context, size_t index) {
     Loop *loop = static_cast<Loop *>(context);
-    if (loop->error.load(std::memory_order_relaxed) != 0)
-        return;
-    in_task() = true;
-    const int code = loop->task(loop->user_context, loop->first + static_cast<int>(index), loop->closure);
-    in_task() = false;
-    if (code != 0)
-        loop->error.store(code, std::memory_order_relaxed);
+    acquire(*loop);
+    if (loop->error.load(std::memory_order_relaxed) == 0) {
+        in_task() = true;
+        const int code = loop->task(loop->user_context, loop->first + static_cast<int>(index), loop->closure);
+        in_task() = false;
+        if (code != 0)
+            loop->error.store(code, std::memory_order_relaxed);
+    }
+    release(*loop);
 }
 
 int run_alone(void *user_context, ParallelTask task, int first, int count, std::uint8_t *closure) {
@@ -79,8 +99,10 @@ public:
         if (!pool_)
             pool_.reset(pthreadpool_create(static_cast<size_t>(threads())));
         Loop loop{user_context, task, first, closure};
+        release(loop);
         // A null pool (no threads to be had) runs the loop on this thread.
         pthreadpool_parallelize_1d(pool_.get(), run_task, &loop, static_cast<size_t>(count), 0);
+        acquire(loop);
         return loop.error.load(std::memory_order_relaxed);
     }
 
