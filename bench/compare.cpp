@@ -1,6 +1,7 @@
 // See compare.h.
 #include "bench/compare.h"
 
+#include "autotune/probe.h"
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 
@@ -97,10 +98,11 @@ LayerResult compare_layer(Jit &jit, const Layer &layer, const Machine &machine,
     std::vector<Contestant> contestants = {{"convsmith", [&] { kernel->run(tensors, filter); }}};
     for (const Peer &peer : options.peers)
         result.peers.push_back(admit_peer(peer, problem, options, contestants));
-    const FmaProbe probe = fma_probe();
+    const autotune::FmaProbe probe = autotune::fma_probe();
     contestants.push_back({"fma probe", probe.call});
 
-    const std::vector<Measured> measured = measure(contestants, settled(contestants, options.measure));
+    const std::vector<Measured> measured =
+        autotune::measure(contestants, settled(contestants, options.measure));
     const double flops = 2.0 * static_cast<double>(mac_count(problem.desc));
     const double probe_flops =
         probe.flops * sizeof(float) / dtype_bytes(problem.desc.acc_type) * machine.threads;
@@ -150,7 +152,7 @@ PeerSummary summarize_one(const std::string &name, const std::vector<LayerResult
         peer_ns += layer.multiplicity * peer->ns.median;
     }
     summary.layers = static_cast<int>(ratios.size());
-    summary.geomean = geometric_mean(ratios);
+    summary.geomean = autotune::geometric_mean(ratios);
     summary.network = our_ns > 0 ? peer_ns / our_ns : 0;
     return summary;
 }

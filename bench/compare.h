@@ -1,9 +1,9 @@
-// One layer, ours and every peer: computed, judged by the oracle, and only then timed (measure.h). Consumed
-// by `convsmith bench` (through report.h), gbench and the demo.
+// One layer, ours and every peer: computed, judged by the oracle, and only then timed (autotune/measure.h).
+// Consumed by `convsmith bench` (through report.h), gbench and the demo.
 #pragma once
 
+#include "autotune/measure.h"
 #include "bench/machine.h"
-#include "bench/measure.h"
 #include "bench/peers/peer.h"
 #include "runtime/frontend/network.h"
 #include "runtime/kernel.h"
@@ -13,6 +13,11 @@
 #include <vector>
 
 namespace convsmith::bench {
+
+using autotune::Contestant;
+using autotune::Measured;
+using autotune::MeasureOptions;
+using autotune::Timing;
 
 struct CompareOptions {
     int threads = 1; ///< of ours and of every peer; 0: one per core

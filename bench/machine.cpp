@@ -1,8 +1,9 @@
-// See machine.h. The peak is a loop of independent multiply-adds that never leaves the registers. Each
-// version is compiled for its vector unit by a function attribute and chosen at run time; the rest of the
-// program stays baseline.
+// See machine.h. The peak is a loop of independent multiply-adds that never leaves the registers
+// (autotune/probe.h).
 #include "bench/machine.h"
 
+#include "autotune/hardware.h"
+#include "autotune/probe.h"
 #include "runtime/thread_pool.h"
 
 #include <algorithm>
@@ -26,54 +27,8 @@ double now_s() {
     return Seconds(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/// A loop of multiply-adds: `flops` operations per iteration; the result only keeps the work from being
-/// dropped.
-struct FmaLoop {
-    const char *vector_unit;
-    double flops;
-    float (*run)(int64_t iterations);
-};
-
-// 4 cycles latency x 2 units = 8 multiply-adds in flight on every x86 core since Haswell; 12 cover a latency
-// of 6 too and leave registers for the two factors.
-constexpr int kChains = 12;
-
-#if defined(__x86_64__)
-#define CONVSMITH_FMA_NAME run_avx2
-#define CONVSMITH_FMA_TARGET __attribute__((target("avx2,fma")))
-#define CONVSMITH_FMA_BYTES 32
-#include "bench/fma_loop.inc"
-#undef CONVSMITH_FMA_NAME
-#undef CONVSMITH_FMA_TARGET
-#undef CONVSMITH_FMA_BYTES
-
-#define CONVSMITH_FMA_NAME run_avx512
-#define CONVSMITH_FMA_TARGET __attribute__((target("avx512f")))
-#define CONVSMITH_FMA_BYTES 64
-#include "bench/fma_loop.inc"
-#undef CONVSMITH_FMA_NAME
-#undef CONVSMITH_FMA_TARGET
-#undef CONVSMITH_FMA_BYTES
-#endif
-
-// 16-byte vectors of any machine; on AArch64 each statement contracts to one fmla.
-#define CONVSMITH_FMA_NAME run_generic
-#define CONVSMITH_FMA_TARGET
-#define CONVSMITH_FMA_BYTES 16
-#include "bench/fma_loop.inc"
-
-FmaLoop best_fma_loop() {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f"))
-        return {"avx512f", 2.0 * kChains * 16, run_avx512};
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return {"avx2", 2.0 * kChains * 8, run_avx2};
-#endif
-    return {"generic", 2.0 * kChains * 4, run_generic};
-}
-
 /// The best of several short runs: a roof is what the core can do, not what it does while disturbed.
-double best_gflops(const FmaLoop &loop) {
+double best_gflops(const autotune::FmaLoop &loop) {
     constexpr int64_t kIterations = 200 * 1000;
     constexpr int kRuns = 30;
     volatile float sink = 0;
@@ -121,15 +76,6 @@ double all_threads(int threads, const std::function<double()> &rate) {
     return sum;
 }
 
-std::string cpu_model() {
-    std::ifstream info("/proc/cpuinfo");
-    std::string line;
-    while (std::getline(info, line))
-        if (line.rfind("model name", 0) == 0)
-            return line.substr(line.find(": ") + 2);
-    return "unknown";
-}
-
 /// Clock ticks of all cores together since the machine started: {busy, all}.
 std::pair<double, double> cpu_ticks() {
     std::ifstream stat("/proc/stat");
@@ -160,21 +106,14 @@ double busy_cores() {
 Machine measure_machine(int threads) {
     Machine machine;
     machine.busy_cores = busy_cores();
-    const FmaLoop loop = best_fma_loop();
-    machine.cpu = cpu_model();
+    const autotune::FmaLoop loop = autotune::best_fma_loop();
+    machine.cpu = autotune::host_hardware().cpu;
     machine.cores = available_cores();
     machine.threads = threads > 0 ? threads : machine.cores;
     machine.vector_unit = loop.vector_unit;
     machine.peak_gflops = all_threads(machine.threads, [&] { return best_gflops(loop); });
     machine.copy_gb_per_s = all_threads(machine.threads, [&] { return best_copy_gb_per_s(machine.threads); });
     return machine;
-}
-
-FmaProbe fma_probe() {
-    constexpr int64_t kIterations = 25 * 1000; // about 50 microseconds
-    const FmaLoop loop = best_fma_loop();
-    const auto sink = std::make_shared<float>();
-    return {[loop, sink] { *sink += loop.run(kIterations); }, loop.flops * kIterations};
 }
 
 double peak_gflops(const Machine &machine, size_t bytes) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <string>
 
 namespace convsmith::bench {
@@ -21,14 +20,6 @@ struct Machine {
 
 /// Measures for about a second.
 Machine measure_machine(int threads);
-
-/// A call that only multiplies and adds, for one thread. Timed in the same rounds as a kernel, it says what
-/// the clock allowed just then: the peak moves with the temperature and with what other cores do.
-struct FmaProbe {
-    std::function<void()> call;
-    double flops = 0; ///< f32 operations of a call
-};
-FmaProbe fma_probe();
 
 /// Peak for elements of `bytes` bytes: registers hold half as many f64 as f32.
 double peak_gflops(const Machine &machine, size_t bytes);

@@ -19,6 +19,9 @@ void add_info(CLI::App &app, Command &command);
 void add_build(CLI::App &app, Command &command);
 void add_check(CLI::App &app, Command &command);
 void add_bench(CLI::App &app, Command &command);
+void add_db(CLI::App &app, Command &command);
 void add_import(CLI::App &app, Command &command);
+void add_tune(CLI::App &app, Command &command);
+void add_worker(CLI::App &app, Command &command);
 
 } // namespace convsmith::cli

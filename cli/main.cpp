@@ -33,7 +33,8 @@ int fail(int exit_code, std::string message) {
 
 std::string unknown_subcommand(const CLI::App &app, const std::string &got) {
     std::string known;
-    for (const CLI::App *subcommand : app.get_subcommands(nullptr))
+    for (const CLI::App *subcommand :
+         app.get_subcommands([](const CLI::App *one) { return !one->get_group().empty(); }))
         known += (known.empty() ? "" : ", ") + subcommand->get_name();
     return fmt::format("'{}' is no subcommand, want one of {}", got, known);
 }
@@ -51,7 +52,10 @@ int run(int argc, char **argv) {
     convsmith::cli::add_build(app, command);
     convsmith::cli::add_check(app, command);
     convsmith::cli::add_bench(app, command);
+    convsmith::cli::add_tune(app, command);
+    convsmith::cli::add_db(app, command);
     convsmith::cli::add_import(app, command);
+    convsmith::cli::add_worker(app, command);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success &request) {

@@ -1,7 +1,7 @@
 // The demo's table (see detector.h): every layer's output against the oracle, its time against this machine's
 // peak and oneDNN.
+#include "autotune/measure.h"
 #include "bench/machine.h"
-#include "bench/measure.h"
 #include "bench/peers/peer.h"
 #include "demo/detector.h"
 #include "generators/conv_shape.h"
@@ -48,9 +48,9 @@ double peer_time(const bench::Peer &peer, const Problem &problem) {
     options.max_points = kCheckPoints;
     if (!judge(problem.desc, problem.view(), prepared->output().view(), options).ok())
         return 0;
-    bench::MeasureOptions measure_options;
+    autotune::MeasureOptions measure_options;
     measure_options.block_ns = 2e6;
-    return 1e-3 * bench::measure({{peer.name, prepared->call}}, measure_options)[0].ns.median;
+    return 1e-3 * autotune::measure({{peer.name, prepared->call}}, measure_options)[0].ns.median;
 }
 
 struct Totals {

@@ -1,9 +1,9 @@
 // Tests of the judge of speed: the measuring protocol under a made-up clock, and the report of a tiny real
 // run. The peers are in peers_test.cpp.
+#include "autotune/measure.h"
 #include "bench/charts.h"
 #include "bench/compare.h"
 #include "bench/machine.h"
-#include "bench/measure.h"
 #include "bench/page.h"
 #include "bench/report.h"
 #include "generators/conv_shape.h"
@@ -17,6 +17,11 @@
 
 namespace convsmith::bench {
 namespace {
+
+using autotune::geometric_mean;
+using autotune::measure;
+using autotune::median;
+using autotune::quartile_spread;
 
 /// A clock that only moves when a contestant runs.
 struct FakeClock {

@@ -94,7 +94,8 @@ TEST_F(Cli, HelpAndVersionSucceed) {
     EXPECT_EQ(version.exit_code, 0);
     EXPECT_EQ(version.out.rfind("convsmith ", 0), 0u);
     EXPECT_EQ(run("--help").exit_code, 0);
-    for (const char *subcommand : {"list", "explain", "info", "build", "check", "bench", "import"}) {
+    for (const char *subcommand :
+         {"list", "explain", "info", "build", "check", "bench", "import", "tune", "db", "db best"}) {
         const Outcome help = run(std::string(subcommand) + " --help");
         EXPECT_EQ(help.exit_code, 0) << subcommand;
         EXPECT_EQ(help.err, "") << subcommand;
@@ -292,6 +293,63 @@ TEST_F(Cli, BenchWithoutOnnxRuntimeSaysHowToInstallIt) {
     const json result = json::parse(read(work() / "b.json"));
     EXPECT_EQ(result["machine"]["peers"]["onnxruntime"], "");
     EXPECT_TRUE(result["layers"][0]["not_compared"].contains("onnxruntime"));
+}
+
+TEST_F(Cli, TuneRecordsWhatItFindsAndDbShowsIt) {
+    const std::string key = "conv_ci8_i6x6_co8_k3_p1";
+    const Outcome tuned = run("tune " + key + " --schedule generic --budget 20s --db t.jsonl --json t.json");
+    ASSERT_EQ(tuned.exit_code, 0) << tuned.err;
+    const json result = json::parse(read(work() / "t.json"))["layers"][0];
+    EXPECT_GT(result["record"]["ns"]["median"], 0);
+    EXPECT_GT(result["tried"], 1);
+    const Outcome best = run("db best " + key + " --db t.jsonl --json b.json");
+    ASSERT_EQ(best.exit_code, 0) << best.err;
+    EXPECT_NE(best.out.find("same hardware"), std::string::npos) << best.out;
+    const json found = json::parse(read(work() / "b.json"))["layers"][0];
+    EXPECT_EQ(found["record"]["plan"], result["record"]["plan"]);
+    EXPECT_EQ(run("db check --db t.jsonl").exit_code, 0);
+    EXPECT_EQ(run("db export --db t.jsonl -o best.jsonl").exit_code, 0);
+    const Outcome shown = run("db show --db best.jsonl");
+    EXPECT_NE(shown.out.find("1 record\n"), std::string::npos) << shown.out;
+    expect_failure("tune " + key + " --budget soon", 2, {"soon", "10m"});
+    expect_failure("tune " + key + " --shard 3/2", 2, {"3/2", "K/N"});
+    expect_failure("tune conv_ci8_i0x0_co8_k3 --db t.jsonl", 2, {"open"});
+}
+
+TEST_F(Cli, ShardsOfATuningRunTakeEveryProblemOnce) {
+    std::string specs;
+    for (int channels = 1; channels <= 6; channels++)
+        specs += fmt::format(" conv_ci{}_i1_co1_k1", channels);
+    std::vector<std::string> keys;
+    for (int part = 1; part <= 2; part++) {
+        const Outcome outcome = run(
+            fmt::format("tune{} --shard {}/2 --schedule generic --param co_block=1 --budget 1s --db s.jsonl "
+                        "--json s.json",
+                        specs, part));
+        EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+        const json layers = json::parse(read(work() / "s.json"))["layers"];
+        EXPECT_GE(layers.size(), 1u);
+        for (const json &layer : layers)
+            keys.push_back(layer["key"]);
+    }
+    EXPECT_EQ(keys.size(), 6u);
+    std::sort(keys.begin(), keys.end());
+    EXPECT_TRUE(std::adjacent_find(keys.begin(), keys.end()) == keys.end());
+}
+
+TEST_F(Cli, DbReportsUnreadableLinesAndKeepsThem) {
+    std::ofstream(work() / "a.jsonl") << "{\"v\": 1, \n";
+    std::ofstream(work() / "b.jsonl") << "garbage\n";
+    const Outcome merged = run("db merge b.jsonl --db a.jsonl");
+    EXPECT_EQ(merged.exit_code, 0);
+    EXPECT_NE(merged.err.find("b.jsonl:1"), std::string::npos) << merged.err;
+    EXPECT_EQ(run("db prune --stale --keep 1 --db a.jsonl").exit_code, 0);
+    EXPECT_EQ(read(work() / "a.jsonl"), "{\"v\": 1, \ngarbage\n");
+    const Outcome checked = run("db check --db a.jsonl");
+    EXPECT_EQ(checked.exit_code, 1);
+    EXPECT_NE(checked.out.find("a.jsonl:2"), std::string::npos) << checked.out;
+    expect_failure("db merge absent.jsonl --db a.jsonl", 1, {"absent.jsonl"});
+    expect_failure("db", 2, {"subcommand"});
 }
 
 TEST_F(Cli, ListShowsEveryTable) {

@@ -63,6 +63,29 @@ std::string JsonFields::text(const std::string &field, const std::string &absent
     return value ? value->get<std::string>() : absent;
 }
 
+std::string JsonFields::required_text(const std::string &field) const {
+    if (!find(field)) {
+        fail(field, "missing", "a string");
+    }
+    return text(field, "");
+}
+
+double JsonFields::number(const std::string &field, double absent) const {
+    const Json *value = find(field);
+    if (value && !value->is_number()) {
+        fail(field, value->dump(), "a number");
+    }
+    return value ? value->get<double>() : absent;
+}
+
+JsonFields JsonFields::required_object(const std::string &field) const {
+    const Json *value = find(field);
+    if (!value || !value->is_object()) {
+        fail(field, value ? value->dump() : "missing", "an object");
+    }
+    return {where_ + ": " + field, *value};
+}
+
 void JsonFields::expect(const std::string &field, int64_t want) const {
     const std::optional<int> got = integer(field);
     if (got && *got != want) {

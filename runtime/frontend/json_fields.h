@@ -1,5 +1,5 @@
 // Fields of one JSON object with errors that say where they are wrong. Used by the layer-list reader and
-// writer.
+// writer, and for tuning records.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -30,6 +30,10 @@ public:
     std::optional<std::vector<int>> integers(const std::string &field) const;
     bool boolean(const std::string &field) const; ///< false if absent
     std::string text(const std::string &field, const std::string &absent) const;
+    std::string required_text(const std::string &field) const;
+    double number(const std::string &field, double absent) const;
+    /// The members of a nested object; messages name it "where: object".
+    JsonFields required_object(const std::string &field) const;
 
     /// Checks a field that states what the rest of the layer implies: it may be absent but not be wrong.
     void expect(const std::string &field, int64_t want) const;

@@ -1,22 +1,16 @@
-// The measuring protocol: several ways to compute one thing, timed side by side in interleaved rounds. Used
-// for our kernels against their peers (compare.h) and, with the same rules, by anything else that claims a
-// time.
+// The measuring protocol: calls repeated to blocks that a clock can time, and several ways to compute one
+// thing timed side by side in interleaved rounds. Used for our kernels against their peers (bench/compare.h)
+// and, with the same rules, by anything else that claims a time.
 #pragma once
+
+#include "autotune/statistics.h"
 
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
-namespace convsmith::bench {
-
-/// Time of one call in nanoseconds, over the rounds of a measurement.
-struct Timing {
-    double min = 0;
-    double median = 0;
-    int rounds = 0;
-    double spread = 0; ///< half of all rounds lie within this many percent of the median: quartile distance
-};
+namespace convsmith::autotune {
 
 /// One way to do the work.
 struct Contestant {
@@ -27,6 +21,27 @@ struct Contestant {
     std::function<double(int64_t calls)> block = nullptr;
 };
 
+/// A clock in nanoseconds; empty: the steady clock.
+using NanosecondClock = std::function<double()>;
+
+/// A contestant's call, repeated until a clock can time it.
+class Block {
+public:
+    /// Calls the contestant until its time is known, which also warms it up. A block takes about `block_ns`.
+    Block(Contestant contestant, double block_ns, NanosecondClock now = nullptr);
+
+    /// Untimed calls first, for `settle_ns` and at least one: they bring the contestant's data back into the
+    /// caches, and cores and threads out of their sleep. Then nanoseconds of a call, over a block.
+    double ns_per_call(double settle_ns = 0);
+
+private:
+    double time_calls(int64_t calls) const;
+
+    Contestant contestant_;
+    NanosecondClock now_;
+    int64_t calls_ = 1; ///< of a block
+};
+
 struct MeasureOptions {
     int rounds = 15;
     double block_ns = 4e6; ///< a block repeats the call until it takes at least this long
@@ -35,8 +50,8 @@ struct MeasureOptions {
     double idle_ns = 0;
     /// Untimed calls before each block take at least this long, and at least one is made.
     double settle_ns = 0;
-    uint64_t seed = 1;              ///< of the order of the contestants within each round
-    std::function<double()> now_ns; ///< clock; empty: the steady clock
+    uint64_t seed = 1; ///< of the order of the contestants within each round
+    NanosecondClock now_ns;
 };
 
 /// What a contestant took, and how it compares with the first.
@@ -52,13 +67,4 @@ struct Measured {
 /// Error(BadArgument) for no contestant or fewer than one round.
 std::vector<Measured> measure(const std::vector<Contestant> &contestants, const MeasureOptions &options);
 
-/// Middle element, or the mean of the middle two; 0 for none.
-double median(std::vector<double> values);
-
-/// (upper quartile - lower quartile) / median in percent, quartiles by linear interpolation; 0 for none.
-double quartile_spread(std::vector<double> values);
-
-/// exp(mean(log(values))); 0 for none.
-double geometric_mean(const std::vector<double> &values);
-
-} // namespace convsmith::bench
+} // namespace convsmith::autotune

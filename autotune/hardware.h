@@ -1,0 +1,25 @@
+// Which machine this is, as far as the speed of a kernel depends on it. Part of every tuning record
+// (record.h); decides which records fit (lookup.h).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace convsmith::autotune {
+
+struct Hardware {
+    std::string cpu;               ///< model name as the system reports it, e.g. "AMD EPYC 7763"
+    std::string microarchitecture; ///< LLVM's name, e.g. "znver3"; without one vendor, family and model
+    int cores = 0;                 ///< that the system has, not those that this process may use
+    int64_t l1_bytes = 0;          ///< data caches as one core sees them; 0: not known
+    int64_t l2_bytes = 0;
+    int64_t l3_bytes = 0;
+
+    bool operator==(const Hardware &o) const;
+    bool operator!=(const Hardware &o) const { return !(*this == o); }
+};
+
+/// The machine this process runs on.
+const Hardware &host_hardware();
+
+} // namespace convsmith::autotune

@@ -1,0 +1,86 @@
+// A tuning record: one candidate on one machine and what became of it, as one line of JSON
+// (docs/database.md). Before it: the tuner; after it: the database file (database.h) and the look-up
+// (lookup.h).
+#pragma once
+
+#include "autotune/hardware.h"
+#include "autotune/statistics.h"
+#include "runtime/frontend/json_fields.h"
+#include "runtime/library/versions.h"
+#include "schedules/plan.h"
+
+#include <cstdint>
+#include <string>
+
+namespace convsmith::autotune {
+
+/// What became of a candidate. Only Ok has times, every other status has an error text.
+enum class Status {
+    Ok,
+    CompileError, ///< Halide or LLVM refused it
+    WrongResult,  ///< the oracle refused its result
+    Crash,        ///< its process died
+    Timeout,
+    OutOfMemory,
+};
+
+/// "ok", "compile_error", ... and back. Throws Error(BadArgument) for another name.
+const std::string &status_name(Status status);
+Status parse_status(const std::string &name);
+
+/// A candidate, where it was tried, and the outcome.
+struct Record {
+    std::string key; ///< canonical, of the problem
+    std::string variant;
+    std::string schedule;
+    Params params;      ///< complete
+    std::string target; ///< Halide target string
+    int threads = 1;
+    Hardware hardware;
+    library::Versions versions;
+
+    Status status = Status::Ok;
+    std::string error;
+    double max_error = 0; ///< largest |got - want| that the oracle found
+    Timing ns;
+    double probe_ns = 0;         ///< median time of the multiply-add probe in the same rounds
+    int64_t workspace_bytes = 0; ///< most memory that a call holds beside its tensors; 0: not known
+
+    bool is_chosen =
+        false; ///< the run's choice: it beat all others round by round, which single times cannot tell
+
+    uint64_t seed = 0;           ///< of the run
+    std::string run;             ///< all records of one run share it
+    std::string time;            ///< when it was measured, UTC: "2026-11-22T12:07:02Z"
+    Json other = Json::object(); ///< members that this version does not know; written again as they are
+
+    /// "direct/x86_avx2/rows=4", as Plan::text.
+    std::string plan_text() const;
+
+    /// Everything before `status` as text: records of one subject measured the same thing on the same
+    /// machine.
+    std::string subject() const;
+
+    /// Time in units of the probe, which cancels the clock: comparable within one machine. 0 if not Ok.
+    double cost() const { return probe_ns > 0 ? ns.median / probe_ns : 0; }
+
+    /// What makes the planner choose this record's plan.
+    PlanRequest request() const;
+};
+
+/// A record about `plan` on this machine with this build's versions.
+Record new_record(const ConvDesc &desc, const Plan &plan, int threads);
+
+/// Whether the record's code is what this build would generate: Halide, LLVM and algorithms are the same.
+bool is_current(const Record &record);
+
+/// The record as one line without its end, and back. `where` opens error messages ("db.jsonl:7"). Throws
+/// Error(BadArgument) if the line is no JSON object, a member is missing or of the wrong type, or the line is
+/// of a newer format.
+std::string to_line(const Record &record);
+Record parse_record(const std::string &line, const std::string &where);
+
+/// Now, as Record::time.
+std::string utc_now();
+
+} // namespace convsmith::autotune

@@ -1,0 +1,63 @@
+// Times of candidates that were found right, a block of calls at a time, in one worker that keeps their
+// kernels. Two sides as in worker.h: CandidateTimer asks, KernelTimer answers.
+#pragma once
+
+#include "autotune/candidate.h"
+#include "autotune/measure.h"
+#include "autotune/probe.h"
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace convsmith::autotune {
+
+/// Asks a worker for times. The worker runs on one core if its kernels have one thread.
+class CandidateTimer {
+public:
+    CandidateTimer(std::vector<std::string> command, const WorkerLimits &limits);
+
+    /// Nanoseconds of a call in a block of `candidate`, which keeps the number `id`; nothing if it failed.
+    std::optional<double> time(size_t id, const Candidate &candidate);
+
+    /// Nanoseconds of the multiply-add probe. Throws Error(Io) if no worker answers.
+    double probe();
+
+    /// Lets the worker forget all kernels.
+    void clear();
+
+    /// How a candidate failed: status and text. Ok for one that did not.
+    const Reply &failure(size_t id);
+
+private:
+    Worker worker_;
+    WorkerLimits limits_;
+    std::map<size_t, Reply> failures_;
+};
+
+/// The worker's side: kernels and the tensors that they are called with.
+class KernelTimer {
+public:
+    KernelTimer();
+    ~KernelTimer();
+    KernelTimer(const KernelTimer &) = delete;
+    KernelTimer &operator=(const KernelTimer &) = delete;
+
+    /// Answers {"do": "time", "id", ...}, {"do": "probe"} and {"do": "clear"}. Throws Error as the JIT does.
+    Json answer(const std::string &what, const Json &request);
+
+private:
+    struct Call;
+
+    Block &block_of(int id, const Candidate &candidate);
+    Block make_block(const Candidate &candidate);
+
+    std::unique_ptr<Call> call_; ///< of the problem at hand
+    std::map<int, Block> blocks_;
+    std::optional<Block> probe_;
+};
+
+} // namespace convsmith::autotune

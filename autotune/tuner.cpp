@@ -1,0 +1,331 @@
+// See tuner.h.
+#include "autotune/tuner.h"
+
+#include "autotune/curate.h"
+#include "autotune/race.h"
+#include "autotune/timer.h"
+#include "generators/error.h"
+#include "runtime/temp_dir.h"
+#include "runtime/thread_pool.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <set>
+#include <unistd.h>
+
+namespace convsmith::autotune {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Of the time left, what compiling and judging may take before those that are ready race.
+constexpr double kJudgingShare = 0.85;
+/// Between two looks at a busy worker.
+constexpr int kPollMs = 5;
+/// Rounds of the last race, between the best and the planner's own plan.
+constexpr int kFinalRounds = 27;
+
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+class Tuning {
+public:
+    Tuning(const ConvDesc &desc, const Target &target, const Database &database, const TuneOptions &options)
+        : desc_(desc), database_(database), options_(options),
+          space_(enumerate_space(desc, target, options.fixed)),
+          strategy_(strategy_info(options.strategy).make(desc, space_, options.seed)),
+          timer_(options.worker, options.limits) {
+        const int compilers = options.compilers > 0 ? options.compilers : available_cores();
+        for (int i = 0; i < compilers; i++)
+            workers_.push_back(std::make_unique<Worker>(options.worker));
+        run_ = options.run.empty() ? fmt::format("{}-{}", utc_now(), getpid()) : options.run;
+        result_.progress.total = static_cast<int64_t>(space_.plans.size());
+        result_.rejected = space_.rejected;
+    }
+
+    TuneResult run() {
+        try {
+            database_.check_writable();
+        } catch (const Error &error) {
+            result_.store_error = error.what();
+        }
+        std::vector<size_t> batch = read_known();
+        while (!batch.empty()) {
+            race_batch(judge(batch));
+            if (seconds_left() <= 0)
+                break;
+            batch = next_batch();
+        }
+        conclude();
+        return std::move(result_);
+    }
+
+private:
+    double seconds_left() const { return options_.budget_seconds - seconds_since(start_); }
+
+    Candidate candidate(size_t index) const {
+        return {desc_, space_.plans[index], options_.threads, options_.seed, cache_.string()};
+    }
+
+    Record record_of(size_t index, Status status, const std::string &error) const {
+        Record record = new_record(desc_, space_.plans[index], options_.threads);
+        record.status = status;
+        record.error = error;
+        record.seed = options_.seed;
+        record.run = run_;
+        return record;
+    }
+
+    /// Reads what the database knows of the space. The candidates to begin with: the planner's own plan,
+    /// which all others must beat, and the best known; not what has failed before.
+    std::vector<size_t> read_known() {
+        std::map<std::string, size_t> plans;
+        for (size_t i = 0; i < space_.plans.size(); i++)
+            plans[space_.plans[i].text()] = i;
+        const std::string problem = problem_of(record_of(0, Status::Ok, ""));
+        Contents mine;
+        for (Line &line : database_.read().lines) {
+            if (line.record && problem_of(*line.record) == problem &&
+                plans.count(line.record->plan_text()) != 0)
+                mine.lines.push_back(std::move(line));
+        }
+        for (const Record *record : mine.records()) {
+            const size_t index = plans.at(record->plan_text());
+            known_.insert(index);
+            const bool is_ok = record->status == Status::Ok;
+            strategy_->learn(index, is_ok ? std::optional<double>(record->cost()) : std::nullopt);
+            if (!is_ok)
+                has_failed_.insert(index);
+        }
+        result_.progress.known = static_cast<int64_t>(known_.size());
+        recorded_ = known_;
+        std::vector<size_t> first;
+        if (has_failed_.count(0) == 0)
+            first.push_back(0);
+        for (const Record *best : best_records(mine, 1)) {
+            if (const size_t index = plans.at(best->plan_text()); index != 0)
+                first.push_back(index);
+        }
+        return first.empty() ? next_batch() : first;
+    }
+
+    std::vector<size_t> next_batch() {
+        std::vector<size_t> batch;
+        while (batch.size() < static_cast<size_t>(options_.batch)) {
+            const std::vector<size_t> proposed = strategy_->propose(options_.batch - batch.size());
+            if (proposed.empty())
+                break;
+            for (const size_t index : proposed) {
+                if (known_.count(index) == 0)
+                    batch.push_back(index);
+            }
+        }
+        return batch;
+    }
+
+    void store(const Record &record) {
+        if (!result_.store_error.empty())
+            return;
+        try {
+            database_.append(record);
+        } catch (const Error &error) {
+            result_.store_error = error.what();
+        }
+    }
+
+    void report() {
+        result_.progress.seconds = seconds_since(start_);
+        if (options_.on_progress)
+            options_.on_progress(result_.progress);
+    }
+
+    /// Counts and stores what became of a candidate, unless it goes on to a race.
+    void note(size_t index, const Judged &judged) {
+        known_.insert(index);
+        result_.progress.tried++;
+        max_errors_[index] = judged.max_error;
+        if (judged.status != Status::Ok) {
+            fail(index, judged.status, judged.error);
+            strategy_->learn(index, std::nullopt);
+        }
+        report();
+    }
+
+    void fail(size_t index, Status status, const std::string &error) {
+        result_.progress.failed++;
+        result_.outcomes[status]++;
+        has_failed_.insert(index);
+        Record record = record_of(index, status, error);
+        record.max_error = max_errors_[index];
+        store(record);
+    }
+
+    /// Compiles and judges a batch, several at a time; those that are right, in the batch's order. The very
+    /// first candidate is judged whatever the time.
+    std::vector<size_t> judge(const std::vector<size_t> &batch) {
+        const double until = seconds_since(start_) + kJudgingShare * std::max(0.0, seconds_left());
+        std::vector<std::optional<size_t>> at_work(workers_.size());
+        std::vector<size_t> right;
+        size_t next = 0;
+        for (;;) {
+            const bool may_start =
+                next < batch.size() && (incumbent_ == std::nullopt || seconds_since(start_) < until);
+            bool is_idle = true;
+            for (size_t w = 0; w < workers_.size(); w++) {
+                if (!at_work[w] && may_start && next < batch.size()) {
+                    at_work[w] = batch[next++];
+                    post_judge(*workers_[w], candidate(*at_work[w]), options_.limits);
+                }
+                if (!at_work[w])
+                    continue;
+                is_idle = false;
+                if (const std::optional<Judged> judged = poll_judge(*workers_[w], kPollMs)) {
+                    if (judged->status == Status::Ok)
+                        right.push_back(*at_work[w]);
+                    note(*at_work[w], *judged);
+                    at_work[w].reset();
+                }
+            }
+            if (is_idle)
+                break;
+        }
+        std::sort(right.begin(), right.end());
+        return right;
+    }
+
+    /// Times what is new beside the best so far, and stores it.
+    void race_batch(std::vector<size_t> racers) {
+        if (racers.empty())
+            return;
+        if (incumbent_)
+            racers.insert(racers.begin(), *incumbent_);
+        timer_.clear();
+        RaceOptions race_options;
+        race_options.seed = options_.seed + ++races_;
+        race_options.is_over = [&] { return incumbent_ && seconds_left() <= 0; };
+        const RaceResult raced = race_of(racers, race_options);
+        if (raced.racers[0].has_failed) { // the race ends with the one to beat
+            store_raced(racers[0], raced.racers[0], raced.probe_ns);
+            incumbent_.reset();
+            racers.erase(racers.begin());
+            return race_batch(std::move(racers));
+        }
+        for (size_t i = incumbent_ ? 1 : 0; i < racers.size(); i++)
+            store_raced(racers[i], raced.racers[i], raced.probe_ns);
+        const size_t winner = raced.winner();
+        if (!raced.racers[winner].has_failed) {
+            incumbent_ = racers[winner];
+            result_.progress.best_ratio *= raced.racers[winner].ratio;
+        }
+        report();
+    }
+
+    RaceResult race_of(const std::vector<size_t> &racers, const RaceOptions &race_options) {
+        return race(
+            racers.size(), [&](size_t i) { return timer_.time(racers[i], candidate(racers[i])); },
+            [&] { return timer_.probe(); }, race_options);
+    }
+
+    void store_raced(size_t index, const Racer &racer, double probe_ns) {
+        if (racer.has_failed) {
+            fail(index, timer_.failure(index).status, timer_.failure(index).error);
+            strategy_->learn(index, std::nullopt);
+        } else if (!racer.ns.empty()) {
+            const Record record = timed_record(index, racer, probe_ns);
+            strategy_->learn(index, record.cost());
+            if (!recorded_.insert(index).second)
+                return;
+            result_.outcomes[Status::Ok]++;
+            store(record);
+        }
+    }
+
+    Record timed_record(size_t index, const Racer &racer, double probe_ns) {
+        Record record = record_of(index, Status::Ok, "");
+        record.max_error = max_errors_[index];
+        record.ns = timing_of(racer.ns);
+        record.probe_ns = probe_ns;
+        return record;
+    }
+
+    /// The best is judged again on fresh data and races against the planner's own plan once more; then it is
+    /// recorded as the run's choice.
+    void conclude() {
+        result_.default_plan = space_.plans[0];
+        result_.best = space_.plans[0];
+        if (!incumbent_)
+            return;
+        if (!is_right_on_fresh_data(*incumbent_))
+            incumbent_ = 0;
+        timer_.clear();
+        RaceOptions race_options;
+        race_options.stages = {kFinalRounds};
+        race_options.seed = options_.seed;
+        std::vector<size_t> racers;
+        if (*incumbent_ != 0)
+            racers.push_back(*incumbent_);
+        if (has_failed_.count(0) == 0)
+            racers.insert(racers.begin(), 0);
+        if (racers.empty())
+            return;
+        const RaceResult raced = race_of(racers, race_options);
+        const size_t winner = raced.winner();
+        if (raced.racers[winner].ns.empty())
+            return;
+        result_.best = space_.plans[racers[winner]];
+        result_.ratio = raced.racers[winner].ratio;
+        result_.record = timed_record(racers[winner], raced.racers[winner], raced.probe_ns);
+        result_.record.is_chosen = true;
+        store(result_.record);
+        result_.progress.best_ratio = result_.ratio;
+        report();
+    }
+
+    bool is_right_on_fresh_data(size_t index) {
+        Candidate again = candidate(index);
+        again.seed = options_.seed + 1;
+        const Judged judged = judge_candidate(*workers_[0], again, options_.limits);
+        if (judged.status == Status::Ok)
+            return true;
+        max_errors_[index] = judged.max_error;
+        fail(index, judged.status, judged.error);
+        return false;
+    }
+
+    const ConvDesc &desc_;
+    const Database &database_;
+    const TuneOptions &options_;
+    const Clock::time_point start_ = Clock::now();
+    const TempDir cache_; ///< candidates' code, which nobody else needs
+    Space space_;
+    std::unique_ptr<Strategy> strategy_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    CandidateTimer timer_;
+    std::string run_;
+    std::set<size_t> known_;    ///< candidates that need not be tried
+    std::set<size_t> recorded_; ///< of those, the ones whose times need not be recorded
+    std::set<size_t> has_failed_;
+    std::map<size_t, double> max_errors_;
+    std::optional<size_t> incumbent_;
+    uint64_t races_ = 0;
+    TuneResult result_;
+};
+
+} // namespace
+
+TuneResult tune(const ConvDesc &desc, const Target &target, const Database &database,
+                const TuneOptions &options) {
+    if (desc.is_open())
+        throw Error(ErrorCode::BadArgument,
+                    "tune: sizes are open (0) in " + desc.key() + "; a time needs them all");
+    if (!runs_natively(target))
+        throw Error(ErrorCode::Unsupported, "tune: target " + target.name + " does not run on this machine");
+    return Tuning(desc, target, database, options).run();
+}
+
+} // namespace convsmith::autotune

@@ -1,0 +1,103 @@
+// The candidates of a tuning run: legal, distinct, complete, in the same order each time.
+#include "autotune/space.h"
+#include "tests/error_of.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+namespace convsmith::autotune {
+namespace {
+
+constexpr const char *kDense = "conv_ci64_i14x14_co64_k3_p1";
+
+Space space_of(const std::string &key, const std::string &target = "x86_avx2",
+               const PlanRequest &fixed = {}) {
+    return enumerate_space(ConvDesc::parse(key), parse_target(target), fixed);
+}
+
+std::set<std::string> pairs_of(const Space &space) {
+    std::set<std::string> pairs;
+    for (const Plan &plan : space.plans)
+        pairs.insert(plan.variant + "/" + plan.schedule);
+    return pairs;
+}
+
+TEST(Space, EveryPlanIsLegalAndDistinct) {
+    for (const char *key :
+         {kDense, "conv_ci32_i9x9_co32_k3_p1_g32", "deconv_ci16_i5x5_co16_k3_s2_p1", "maxpool_ci8_i9x9_k3_s2",
+          "conv_ci8_i6x6_co8_k3_p1_g8_then_conv_co16_k1", "conv_ci24_i7x7_co48_k3_p1_g4"}) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        const Space space = space_of(key);
+        std::set<std::string> texts;
+        for (const Plan &plan : space.plans) {
+            EXPECT_TRUE(texts.insert(plan.text()).second) << key << ": " << plan.text() << " twice";
+            PlanRequest request;
+            request.variant = plan.variant;
+            request.schedule = plan.schedule;
+            request.params = plan.params;
+            EXPECT_EQ(make_plan(desc, plan.target, request).plan.text(), plan.text()) << key;
+        }
+        EXPECT_GT(space.plans.size(), 1u) << key;
+    }
+}
+
+TEST(Space, FirstPlanIsThePlannersOwn) {
+    const Space space = space_of(kDense);
+    EXPECT_EQ(space.plans.front().text(),
+              make_plan(ConvDesc::parse(kDense), parse_target("x86_avx2")).plan.text());
+}
+
+TEST(Space, HoldsEveryVariantAndScheduleThatTakesTheProblem) {
+    EXPECT_EQ(pairs_of(space_of(kDense)), (std::set<std::string>{"direct/generic", "direct/x86_avx2",
+                                                                 "winograd/generic", "winograd/x86_avx2"}));
+    EXPECT_EQ(pairs_of(space_of(kDense, "arm_neon")),
+              (std::set<std::string>{"direct/generic", "winograd/generic"}));
+    EXPECT_EQ(pairs_of(space_of("conv_n0_ci64_i0x0_co64_k3_p1")), (std::set<std::string>{"direct/generic"}));
+}
+
+TEST(Space, RejectionsAreCountedByReason) {
+    const Space space = space_of(kDense);
+    const auto registers =
+        space.rejected.find("x86_avx2 direct: co_vectors x tile_p needs N registers, the target has N");
+    ASSERT_NE(registers, space.rejected.end());
+    EXPECT_GT(registers->second, 100);
+    for (const auto &[reason, count] : space.rejected)
+        EXPECT_EQ(reason.find("conv_n1"), std::string::npos)
+            << reason; // else every problem has reasons of its own
+    EXPECT_GT(space.rejected_count(), registers->second);
+}
+
+TEST(Space, ExactAccuracyLeavesOutApproximateVariants) {
+    PlanRequest exact;
+    exact.accuracy = Accuracy::Exact;
+    EXPECT_EQ(pairs_of(space_of(kDense, "x86_avx2", exact)),
+              (std::set<std::string>{"direct/generic", "direct/x86_avx2"}));
+}
+
+TEST(Space, WhatIsFixedStays) {
+    PlanRequest fixed;
+    fixed.variant = "direct";
+    fixed.schedule = "x86_avx2";
+    fixed.params["rows"] = 7;
+    const Space space = space_of(kDense, "x86_avx2", fixed);
+    EXPECT_GT(space.plans.size(), 10u);
+    for (const Plan &plan : space.plans) {
+        EXPECT_EQ(plan.variant, "direct");
+        EXPECT_EQ(plan.params.at("rows"), 7);
+    }
+    fixed.params["no_such"] = 1;
+    EXPECT_NE(error_of([&] { space_of(kDense, "x86_avx2", fixed); }).find("no_such"), std::string::npos);
+}
+
+TEST(Space, SameArgumentsGiveTheSameOrder) {
+    const Space one = space_of(kDense), other = space_of(kDense);
+    ASSERT_EQ(one.plans.size(), other.plans.size());
+    EXPECT_TRUE(std::equal(one.plans.begin(), one.plans.end(), other.plans.begin(),
+                           [](const Plan &a, const Plan &b) { return a.text() == b.text(); }));
+    EXPECT_EQ(one.rejected, other.rejected);
+}
+
+} // namespace
+} // namespace convsmith::autotune
