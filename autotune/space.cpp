@@ -131,7 +131,7 @@ void add_all(Collector &collector, PlanRequest request, const std::vector<Axis> 
 
 } // namespace
 
-int64_t Space::rejected_count() const {
+int64_t total(const RejectionCounts &rejected) {
     return std::accumulate(rejected.begin(), rejected.end(), int64_t{0},
                            [](int64_t sum, const auto &row) { return sum + row.second; });
 }

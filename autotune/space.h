@@ -11,6 +11,12 @@
 
 namespace convsmith::autotune {
 
+/// Reasons, and how often each was given.
+using RejectionCounts = std::map<std::string, int64_t>;
+
+/// All reasons together.
+int64_t total(const RejectionCounts &rejected);
+
 struct Space {
     /// No two alike, in an order that depends on nothing but the arguments: the plan that the planner chooses
     /// by itself, the defaults of every other pair of variant and schedule, then all numbers of the first
@@ -18,9 +24,7 @@ struct Space {
     std::vector<Plan> plans;
     /// Why combinations are none, numbers replaced by N, and how often:
     /// {"x86_avx2 direct: co_vectors x tile_p needs N registers, the target has N", 3128}.
-    std::map<std::string, int64_t> rejected;
-
-    int64_t rejected_count() const;
+    RejectionCounts rejected;
 };
 
 /// All legal combinations of each schedule's numbers (ParamSpec::legal, and what the schedule derives itself)

@@ -45,9 +45,9 @@ struct TuneResult {
     double ratio = 1; ///< time of the best / time of the default plan, from their last race
     Record record;    ///< of the best; its status is not Ok if not even the default plan could be timed
     TuneProgress progress;
-    std::map<Status, int64_t> outcomes;      ///< of the candidates tried
-    std::map<std::string, int64_t> rejected; ///< Space::rejected
-    std::string store_error;                 ///< why records could not be written; empty if all were
+    std::map<Status, int64_t> outcomes; ///< of the candidates tried
+    RejectionCounts rejected;           ///< Space::rejected
+    std::string store_error;            ///< why records could not be written; empty if all were
 };
 
 /// Tunes `desc` for this machine. What `database` already holds of this problem, machine and build is not

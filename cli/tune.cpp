@@ -90,9 +90,6 @@ std::string progress_text(const std::string &layer, const TuneProgress &at, doub
 
 void print_result(const Layer &layer, const TuneResult &result) {
     const TuneProgress &at = result.progress;
-    int64_t rejected = 0;
-    for (const auto &[reason, count] : result.rejected)
-        rejected += count;
     fmt::print(
         "{}\n    {:.2f}x the default plan: {:.1f} us, {}\n    {} tried of {} candidates, {} known before",
         layer.name, 1 / result.ratio, result.record.ns.median / 1e3, result.best.text(), at.tried, at.total,
@@ -101,7 +98,7 @@ void print_result(const Layer &layer, const TuneResult &result) {
         if (status != Status::Ok)
             fmt::print(", {} {}", count, status_name(status));
     }
-    fmt::print("; {} rejected before compiling; {:.0f} s\n", rejected, at.seconds);
+    fmt::print("; {} rejected before compiling; {:.0f} s\n", total(result.rejected), at.seconds);
     std::fflush(stdout);
 }
 

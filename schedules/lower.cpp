@@ -181,9 +181,9 @@ Halide::Target kernel_target(const Target &target) {
 
 LoweredPipeline lower(const ConvDesc &desc, const Plan &plan) {
     return at_halide_border(desc.key(), [&] {
-        const size_t chosen = schedule_row(desc, plan);
+        const size_t chosen = schedule_table()[schedule_row(desc, plan)].registered;
         size_t row = 0;
-#define CONVSMITH_SCHEDULE(variants_, folder_, name_, target_, doc_)                                         \
+#define CONVSMITH_SCHEDULE(variants_, folder_, name_, targets_, doc_)                                        \
     if (chosen == row++)                                                                                     \
         return scheduled(algorithm_of(plan), folder_::schedule_##name_, desc, plan);
 #include "schedules/schedules.inc"

@@ -30,11 +30,17 @@ std::vector<std::string> names_in(const std::string &list) {
 const std::vector<ScheduleRow> &rows() {
     static const std::vector<ScheduleRow> table = [] {
         std::vector<ScheduleRow> t;
-#define CONVSMITH_SCHEDULE(variants_, folder_, name_, target_, doc_)                                         \
+        size_t registered = 0;
+#define CONVSMITH_SCHEDULE(variants_, folder_, name_, targets_, doc_)                                        \
     {                                                                                                        \
         const SchedulePlanning planning = folder_::name_##_planning();                                       \
-        const std::string name = std::string(target_) == "*" ? #folder_ : target_;                           \
-        t.push_back({{names_in(#variants_), name, target_, doc_, planning.params}, planning});               \
+        ScheduleInfo info{names_in(#variants_), #folder_, "*", doc_, planning.params, registered++};         \
+        for (const std::string &target : names_in(#targets_)) {                                              \
+            info.name = info.target = target;                                                                \
+            t.push_back({info, planning});                                                                   \
+        }                                                                                                    \
+        if (!info.is_tuned())                                                                                \
+            t.push_back({info, planning});                                                                   \
     }
 #include "schedules/schedules.inc"
 #undef CONVSMITH_SCHEDULE

@@ -45,13 +45,14 @@ struct ParamSpec {
     std::string doc;
 };
 
-/// A schedule as listed by `convsmith list schedules`.
+/// A schedule for one of its target classes, as listed by `convsmith list schedules`.
 struct ScheduleInfo {
     std::vector<std::string> variants; ///< algorithms it schedules; empty: every one
     std::string name;   ///< class it is tuned for, else its folder: one for a variant and problem
     std::string target; ///< target class it is tuned for; "*" for any CPU
     std::string doc;
     std::vector<ParamSpec> params;
+    size_t registered = 0; ///< which row of schedules.inc
 
     bool serves(const std::string &variant) const;
     /// Tuned for a target class, not a fallback.

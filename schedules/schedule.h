@@ -44,7 +44,7 @@ Packing packing_by_co_block(const ConvDesc &desc, const Target &target, const Pa
 /// A row of a *_params.inc as an element of SchedulePlanning::params.
 #define CONVSMITH_PARAM(name_, default_, doc_, ...) {#name_, default_, {__VA_ARGS__}, doc_},
 
-#define CONVSMITH_SCHEDULE(variants_, folder_, name_, target_, doc_)                                         \
+#define CONVSMITH_SCHEDULE(variants_, folder_, name_, targets_, doc_)                                        \
     namespace folder_ {                                                                                      \
     SchedulePlanning name_##_planning();                                                                     \
     }

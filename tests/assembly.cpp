@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <gtest/gtest.h>
 #include <map>
 #include <regex>
 #include <sstream>
@@ -93,6 +94,16 @@ Loop hot_loop(const std::string &assembly) {
         }
     }
     return best;
+}
+
+void expect_none(const Loop &loop, const std::vector<const char *> &mnemonics) {
+    for (const char *mnemonic : mnemonics)
+        EXPECT_EQ(loop.count(mnemonic), 0) << mnemonic;
+}
+
+void expect_no_vector_addressing(const Loop &loop) {
+    expect_none(loop, {"vpextr", "vpinsr", "vpadd", "vpmul", "vpbroadcast", "vextract", "vinsert", "vgather",
+                       "vperm", "vunpck", "imul", "call", "div", "idiv"});
 }
 
 } // namespace convsmith::testing

@@ -29,4 +29,11 @@ std::string assembly_of(const ConvDesc &desc, const Plan &plan);
 /// The innermost loop (a block that jumps back to its own label) with the most FMAs per instruction.
 Loop hot_loop(const std::string &assembly);
 
+/// Fails the test for each of `mnemonics`, as Loop::count takes them, that the loop has.
+void expect_none(const Loop &loop, const std::vector<const char *> &mnemonics);
+
+/// Fails the test if the loop computes addresses in vectors, shuffles, multiplies or divides integers, or
+/// calls.
+void expect_no_vector_addressing(const Loop &loop);
+
 } // namespace convsmith::testing

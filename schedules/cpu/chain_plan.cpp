@@ -77,8 +77,7 @@ int choose_rows(const ConvDesc &desc, const Target &target) {
     int rows = 1;
     while (rows < most && task_bytes(ops, rows + 1) <= budget)
         rows++;
-    const int tasks = (most + rows - 1) / rows;
-    return (most + tasks - 1) / tasks;
+    return equal_part(most, rows);
 }
 
 /// All dense ops have the same: the class's favourite, or what the op of the fewest channels fills, at
@@ -97,13 +96,10 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const Numbers &numbers = numbers_of(target);
     const int lanes = vector_lanes(target, desc.acc_type);
     Params full = params;
-    int &co_vectors = full["co_vectors"];
-    if (co_vectors == 0)
-        co_vectors = co_block != 0 ? co_block / lanes : choose_vectors(desc, numbers, lanes);
+    const int co_vectors =
+        derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(desc, numbers, lanes));
     check_co_vectors("chain", target, co_vectors, numbers.most_vectors(), lanes, co_block);
-    int &rows = full["rows"];
-    if (rows == 0)
-        rows = choose_rows(desc, target);
+    int &rows = derive(full, "rows", choose_rows(desc, target));
     // A task is at least as high as the highest register tile.
     const int most = out_extents(last_op(desc))[0];
     rows = choose_task_rows(most, rows, std::min(2, most));

@@ -19,21 +19,11 @@ std::string lanes_text(int lanes) {
 
 std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     const int lanes = vector_lanes(target, desc.acc_type);
-    const bool has_filter = op_info(desc.op).has_filter;
-    if (desc.is_open())
-        return "open extents: the register tile needs sizes at compile time";
-    if (desc.rearrange != Rearrange::None)
-        return "rearranged output: tiles are stored as they lie";
-    if (desc.indices != Indices::None)
-        return "indices of the maxima: the register tile holds values only";
+    if (auto reason = reject_channels_apart(desc))
+        return reason;
     if (desc.in_layout != Layout::ChannelsLast || desc.out_layout != Layout::ChannelsLast)
         return "channels first: neighbouring channels lie far apart";
-    if (desc.in_type != desc.acc_type || desc.out_type != desc.acc_type ||
-        (has_filter && desc.weight_type != desc.acc_type))
-        return "mixed types: tuned for one type throughout";
-    if (is_integer(desc.acc_type))
-        return "integers: tuned for floating point";
-    if (!has_filter && !leaves_out_padding(desc))
+    if (!op_info(desc.op).has_filter && !leaves_out_padding(desc))
         return "a pool with padding that counts: tuned where it is left out";
     if (desc.co < lanes)
         return "co = " + std::to_string(desc.co) + ", fewer than" + lanes_text(lanes);
@@ -61,15 +51,12 @@ Window window_of(const ConvDesc &d) {
     return w;
 }
 
-int rounded_up(int value, int multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-}
-
 /// Arithmetic and loads per output, the positions that overlapping tiles compute twice included. A load
 /// counts twice a multiply-add: most of them go beyond L1.
 double cost(const Window &w, const ChannelTile &tile) {
-    const double waste = static_cast<double>(rounded_up(w.out_x, tile.tile_x)) *
-                         rounded_up(w.out_y, tile.tile_y) / (static_cast<double>(w.out_x) * w.out_y);
+    const double waste =
+        static_cast<double>(rounded_up(w.out_x, tile.tile_x) * rounded_up(w.out_y, tile.tile_y)) /
+        (static_cast<double>(w.out_x) * w.out_y);
     const double loads = static_cast<double>((tile.tile_x - 1) * w.stride_x + w.span_x) *
                          ((tile.tile_y - 1) * w.stride_y + w.span_y) / (tile.tile_x * tile.tile_y);
     return waste * (static_cast<double>(w.taps) + 2 * loads);
@@ -88,8 +75,8 @@ int choose_rows(const ConvDesc &d, const Target &target, int tile) {
     if (!leaves_out_padding(d))
         blocks = std::max<int64_t>(blocks, 2 * in_bytes / target.l2_bytes);
     blocks = std::min<int64_t>(blocks, out);
-    const int rows = rounded_up(static_cast<int>((out + blocks - 1) / blocks), tile);
-    return std::clamp(rows, 1, out);
+    const int64_t rows = rounded_up((out + blocks - 1) / blocks, tile);
+    return static_cast<int>(std::clamp<int64_t>(rows, 1, out));
 }
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
@@ -97,15 +84,10 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const ConvDesc merged = merge_trivial_axes(desc);
     const ChannelTile tile = choose_channel_tile(merged, target);
     Params full = params;
-    const auto derive = [&](const char *name, int value) {
-        if (int &number = full[name]; number == 0)
-            number = value;
-        return full[name];
-    };
-    const int co_vectors = derive("co_vectors", tile.co_vectors);
+    const int co_vectors = derive(full, "co_vectors", tile.co_vectors);
     const Window w = window_of(merged);
-    const int tile_x = full["tile_x"] = std::min(derive("tile_x", tile.tile_x), w.out_x);
-    const int tile_y = full["tile_y"] = std::min(derive("tile_y", tile.tile_y), w.out_y);
+    const int tile_x = full["tile_x"] = std::min(derive(full, "tile_x", tile.tile_x), w.out_x);
+    const int tile_y = full["tile_y"] = std::min(derive(full, "tile_y", tile.tile_y), w.out_y);
     const int block = co_vectors * lanes;
     if (block > desc.co || (!keeps_channels(desc) && desc.co / desc.groups % block != 0))
         throw Error(ErrorCode::BadArgument,
@@ -119,15 +101,30 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
                                                 std::to_string(registers) + " registers, the target has " +
                                                 std::to_string(target.vector_registers));
     const int across = merged.rank == 1 ? tile_x : tile_y;
-    const int rows = derive("rows", choose_rows(merged, target, across));
+    const int rows = derive(full, "rows", choose_rows(merged, target, across));
     full["rows"] = choose_task_rows(out_extents(merged)[0], rows, across);
     if (co_block != 0)
         full["co_block"] = co_block;
-    derive("co_block", desc.co % block == 0 ? block : desc.co);
+    derive(full, "co_block", desc.co % block == 0 ? block : desc.co);
     return full;
 }
 
 } // namespace
+
+std::optional<std::string> reject_channels_apart(const ConvDesc &desc) {
+    if (desc.is_open())
+        return "open extents: the register tile needs sizes at compile time";
+    if (desc.rearrange != Rearrange::None)
+        return "rearranged output: tiles are stored as they lie";
+    if (desc.indices != Indices::None)
+        return "indices of the maxima: the register tile holds values only";
+    if (desc.in_type != desc.acc_type || desc.out_type != desc.acc_type ||
+        (op_info(desc.op).has_filter && desc.weight_type != desc.acc_type))
+        return "mixed types: tuned for one type throughout";
+    if (is_integer(desc.acc_type))
+        return "integers: tuned for floating point";
+    return std::nullopt;
+}
 
 // The cheapest of the class's tiles. A tile spans a whole cache line of channels where its lines
 // would be evicted before the other half is used: where channels are so many that positions share a few sets

@@ -32,18 +32,14 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const int lanes = vector_lanes(target, desc.acc_type);
     const Numbers &numbers = numbers_of(target);
     Params full = params;
-    const auto derive = [&](const char *name, int value) {
-        if (full[name] == 0)
-            full[name] = value;
-    };
     const ConvDesc merged = merge_trivial_axes(desc);
     const int row = out_extents(merged)[merged.rank - 1];
-    derive("co_vectors", co_block != 0 ? co_block / lanes : choose_co_vectors(numbers, desc, lanes));
-    derive("tile_p", choose_tile_p(numbers, full["co_vectors"], row));
+    derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_co_vectors(numbers, desc, lanes));
+    derive(full, "tile_p", choose_tile_p(numbers, full["co_vectors"], row));
     full["tile_p"] = std::clamp(full["tile_p"], 1, row);
-    derive("chunk", choose_chunk(row, full["tile_p"], most_samples(merged, row, target)));
+    derive(full, "chunk", choose_chunk(row, full["tile_p"], most_samples(merged, row, target)));
     full["chunk"] = std::clamp(full["chunk"], full["tile_p"], row);
-    derive("unroll_ci", choose_unroll_ci(desc.ci / desc.groups));
+    derive(full, "unroll_ci", choose_unroll_ci(desc.ci / desc.groups));
     check_dense_tile("deformable", desc, target, full, numbers.most_vectors(), co_block);
     return full;
 }

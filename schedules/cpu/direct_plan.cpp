@@ -22,8 +22,7 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
 int choose_fully_connected_vectors(int most, int co, int lanes) {
     for (int vectors = most; vectors > 1; vectors--) {
         const int block = vectors * lanes;
-        const int64_t packed = int64_t{co + block - 1} / block * block;
-        if (16 * packed <= 17 * int64_t{co})
+        if (16 * rounded_up(co, block) <= 17 * int64_t{co})
             return vectors;
     }
     return std::min(most, (co + lanes - 1) / lanes);
@@ -49,8 +48,7 @@ int choose_rows(const ConvDesc &d, const Target &target) {
     const int64_t span = effective_kernel(d.kernel[0], d.dilation[0]);
     const int64_t rows =
         std::clamp<int64_t>(is_gathered ? strip_rows : (strip_rows - span) / d.stride[0] + 1, 1, out[0]);
-    const int64_t blocks = (out[0] + rows - 1) / rows;
-    return static_cast<int>((out[0] + blocks - 1) / blocks);
+    return equal_part(out[0], rows);
 }
 
 /// Whether the merged problem is a matrix product over positions as they lie.
@@ -73,8 +71,7 @@ int choose_positions(const ConvDesc &d, const Target &target, int co_vectors) {
     int64_t least = 0;
     for (int block = std::max(2, wanted / 2 / tile) * tile; block <= std::max(3 * tile, wanted * 3 / 2);
          block += tile) {
-        const int64_t computed = block < all ? (int64_t{all} + block - 1) / block * block
-                                             : (int64_t{all} + tile - 1) / tile * tile;
+        const int64_t computed = rounded_up(all, block < all ? block : tile);
         if (least == 0 || computed <= least)
             best = block, least = computed;
     }
@@ -85,20 +82,16 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const int lanes = vector_lanes(target, desc.acc_type);
     const Numbers &numbers = numbers_of(target);
     Params full = params;
-    const auto given = [&](const char *name) { return full.count(name) != 0 ? full.at(name) : 0; };
-    if (given("co_vectors") == 0)
-        full["co_vectors"] = co_block != 0 ? co_block / lanes : choose_vectors(desc, numbers, lanes);
+    derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(desc, numbers, lanes));
     const ConvDesc merged = merge_trivial_axes(desc);
     const Spatial out = out_extents(merged);
-    if (given("rows") == 0)
-        full["rows"] = reads_in_place(merged) ? choose_positions(merged, target, full["co_vectors"])
-                                              : choose_rows(merged, target);
+    derive(full, "rows",
+           reads_in_place(merged) ? choose_positions(merged, target, full["co_vectors"])
+                                  : choose_rows(merged, target));
     full["rows"] = std::min(full["rows"], out[0]);
     const int64_t block_p = spatial_product(out, merged.rank) / out[0] * full["rows"];
-    if (given("tile_p") == 0)
-        full["tile_p"] = choose_tile_p(numbers, full["co_vectors"], block_p);
-    if (given("unroll_ci") == 0)
-        full["unroll_ci"] = choose_unroll_ci(desc.ci / desc.groups);
+    derive(full, "tile_p", choose_tile_p(numbers, full["co_vectors"], block_p));
+    derive(full, "unroll_ci", choose_unroll_ci(desc.ci / desc.groups));
     const bool has_one_position = spatial_product(out, merged.rank) == 1;
     check_dense_tile("direct", desc, target, full,
                      has_one_position ? numbers.one_position_vectors : numbers.most_vectors(), co_block);
@@ -115,8 +108,7 @@ int choose_tile_p(const Numbers &numbers, int co_vectors, int64_t block_p) {
         return 1;
     const int largest = numbers.largest(co_vectors);
     const auto cost = [&](int tile) {
-        const int64_t computed = (block_p + tile - 1) / tile * tile;
-        return static_cast<double>(computed) * (1 + 0.05 * (largest - tile));
+        return static_cast<double>(rounded_up(block_p, tile)) * (1 + 0.05 * (largest - tile));
     };
     int best = largest;
     for (int tile = largest - 1; tile * co_vectors > numbers.accumulators; tile--) {

@@ -1,6 +1,7 @@
 // Planning side of the schedule of grouped convolution with few channels per group (schedule.h).
 #include "generators/conv_shape.h"
 #include "schedules/cpu/dense_plan.h"
+#include "schedules/cpu/tiles.h"
 #include "schedules/schedule.h"
 
 #include <algorithm>
@@ -47,19 +48,17 @@ int choose_vectors(const ConvDesc &desc, const Numbers &numbers, int lanes) {
 /// block of channels reads it in turn.
 int choose_positions(const ConvDesc &merged, const Target &target) {
     const int row_bytes = merged.ci * static_cast<int>(dtype_bytes(merged.in_type));
-    const int out = out_extents(merged)[0], most = std::max(8, target.l1_bytes / row_bytes);
-    const int blocks = (out + most - 1) / most;
-    return (out + blocks - 1) / blocks;
+    return equal_part(out_extents(merged)[0], std::max(8, target.l1_bytes / row_bytes));
 }
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
     const int lanes = vector_lanes(target, desc.acc_type);
     Params full = params;
-    if (full["co_vectors"] == 0 && co_block == 0)
-        full["co_vectors"] = choose_vectors(desc, numbers_of(target), lanes);
+    if (co_block == 0)
+        derive(full, "co_vectors", choose_vectors(desc, numbers_of(target), lanes));
     const ConvDesc merged = merge_trivial_axes(desc);
-    if (full["rows"] == 0 && merged.rank == 1 && merged.kernel[0] == 1)
-        full["rows"] = choose_positions(merged, target);
+    if (merged.rank == 1 && merged.kernel[0] == 1)
+        derive(full, "rows", choose_positions(merged, target));
     return direct_planning().complete(desc, target, full, co_block);
 }
 

@@ -3,6 +3,7 @@
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 #include "generators/variant.h"
+#include "schedules/cpu/tiles.h"
 #include "schedules/schedule.h"
 
 #include <algorithm>
@@ -11,31 +12,11 @@ namespace convsmith::cpu {
 namespace {
 
 std::optional<std::string> reject(const ConvDesc &desc, const Target &) {
-    const bool has_filter = op_info(desc.op).has_filter;
-    if (desc.is_open())
-        return "open extents: the register tile needs sizes at compile time";
-    if (desc.rearrange != Rearrange::None)
-        return "rearranged output: tiles are stored as they lie";
-    if (desc.indices != Indices::None)
-        return "indices of the maxima: the register tile holds values only";
+    if (auto reason = reject_channels_apart(desc))
+        return reason;
     if (!is_planewise(desc))
         return "channels last: neighbouring positions lie far apart";
-    if (desc.in_type != desc.acc_type || desc.out_type != desc.acc_type ||
-        (has_filter && desc.weight_type != desc.acc_type))
-        return "mixed types: tuned for one type throughout";
-    if (is_integer(desc.acc_type))
-        return "integers: tuned for floating point";
     return std::nullopt;
-}
-
-int rounded_up(int value, int multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-}
-
-/// `count` cut into equal parts of at most `most`.
-int equal_part(int count, int64_t most) {
-    const int64_t parts = (count + most - 1) / most;
-    return static_cast<int>((count + parts - 1) / parts);
 }
 
 /// Rows of the padded input that `rows` output rows read, all planes of a volume.
@@ -88,7 +69,7 @@ int choose_rows(const ConvDesc &d, const Target &target, int tile_y, int lanes) 
     int most = tile_y;
     while (most < out && strip_rows(d, most + 1) * strip_row_bytes(d, lanes) <= target.l1_bytes / 2)
         most++;
-    return std::min(rounded_up(equal_part(out, most), tile_y), out);
+    return static_cast<int>(std::min<int64_t>(rounded_up(equal_part(out, most), tile_y), out));
 }
 
 /// Channels of a task: about 512 KiB of input and output, several times what handing it out costs; at least 8
@@ -118,20 +99,15 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const Spatial out = out_extents(d);
     const int out_x = out[d.rank - 1], out_y = d.rank == 1 ? 1 : out[d.rank - 2];
     Params full = params;
-    const auto derive = [&](const char *name, int value) -> int & {
-        if (int &number = full[name]; number == 0)
-            number = value;
-        return full[name];
-    };
-    int &x_vectors = derive("x_vectors", 1);
+    int &x_vectors = derive(full, "x_vectors", 1);
     x_vectors = std::clamp(x_vectors, 1, std::max(1, out_x / lanes));
-    int &tile_y = derive("tile_y", choose_tile_y(d));
+    int &tile_y = derive(full, "tile_y", choose_tile_y(d));
     tile_y = std::min(tile_y, out_y);
-    int &rows = derive("rows", choose_rows(d, target, tile_y, lanes));
+    int &rows = derive(full, "rows", choose_rows(d, target, tile_y, lanes));
     rows = std::clamp(rows, tile_y, out_y);
-    int &channels = derive("channels", choose_channels(d));
+    int &channels = derive(full, "channels", choose_channels(d));
     channels = std::min(channels, d.co);
-    int &strip_channels = derive("strip_channels", choose_strip_channels(d, target, rows, lanes));
+    int &strip_channels = derive(full, "strip_channels", choose_strip_channels(d, target, rows, lanes));
     strip_channels = keeps_channels(d) ? equal_part(channels, strip_channels) : 1;
     const int registers = x_vectors * tile_y + 2;
     if (registers > target.vector_registers)

@@ -4,10 +4,36 @@
 
 #include "generators/conv_desc.h"
 #include "schedules/cpu/numbers.h"
+#include "schedules/plan.h"
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
 namespace convsmith::cpu {
+
+/// The parameter `name`, which is `value` if the caller left it open (0 or absent).
+inline int &derive(Params &params, const char *name, int value) {
+    int &number = params[name];
+    if (number == 0)
+        number = value;
+    return number;
+}
+
+/// The least multiple that is not below `value`.
+constexpr int64_t rounded_up(int64_t value, int64_t multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+/// The length of the longest of the equal parts of at most `most` that `count` is cut into.
+constexpr int equal_part(int count, int64_t most) {
+    const int64_t parts = (count + most - 1) / most;
+    return static_cast<int>((count + parts - 1) / parts);
+}
+
+/// Why no register tile takes an op that keeps channels apart (depthwise convolutions, pools), whatever its
+/// layout; nothing if one may. Defined in channelwise_plan.cpp.
+std::optional<std::string> reject_channels_apart(const ConvDesc &desc);
 
 /// The cheapest ChannelTile of a merged problem; defined in channelwise_plan.cpp.
 ChannelTile choose_channel_tile(const ConvDesc &desc, const Target &target);

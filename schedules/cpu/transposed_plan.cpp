@@ -33,33 +33,28 @@ int choose_rows(const ConvDesc &d, const Target &target) {
     for (int a = 1; a < d.rank; a++)
         row_bytes *= q[a];
     const int64_t rows = std::clamp<int64_t>(2 * target.l2_bytes / std::max<int64_t>(1, row_bytes), 1, q[0]);
-    const int64_t blocks = (q[0] + rows - 1) / rows;
-    return static_cast<int>((q[0] + blocks - 1) / blocks);
+    return equal_part(q[0], rows);
 }
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
     const int lanes = vector_lanes(target, desc.acc_type);
     const Numbers &numbers = numbers_of(target);
     Params full = params;
-    const auto derive = [&](const char *name, int value) {
-        if (full[name] == 0)
-            full[name] = value;
-    };
     const ConvDesc merged = merge_trivial_axes(desc);
     const Spatial q = phase_extents(merged);
-    derive("co_vectors", co_block != 0 ? co_block / lanes : choose_co_vectors(numbers, desc, lanes));
-    derive("rows", choose_rows(merged, target));
+    derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_co_vectors(numbers, desc, lanes));
+    derive(full, "rows", choose_rows(merged, target));
     full["rows"] = std::min(full["rows"], q[0]);
     const int row_q = merged.rank == 1 ? full["rows"] : q[merged.rank - 1];
-    derive("tile_p", std::min(choose_tile_p(numbers, full["co_vectors"], row_q), row_q));
+    derive(full, "tile_p", std::min(choose_tile_p(numbers, full["co_vectors"], row_q), row_q));
     full["tile_p"] = std::clamp(full["tile_p"], 1, row_q);
     // The sums of a chunk, one for every phase, take about half of L1.
     const int64_t bytes =
         spatial_product(merged.stride, merged.rank) * full["co_vectors"] * target.vector_bytes;
     const int most = std::max(1, static_cast<int>(target.l1_bytes / 2 / bytes));
-    derive("chunk", choose_chunk(row_q, full["tile_p"], most));
+    derive(full, "chunk", choose_chunk(row_q, full["tile_p"], most));
     full["chunk"] = std::clamp(full["chunk"], full["tile_p"], row_q);
-    derive("unroll_ci", choose_unroll_ci(desc.ci / desc.groups));
+    derive(full, "unroll_ci", choose_unroll_ci(desc.ci / desc.groups));
     check_dense_tile("transposed", desc, target, full, numbers.most_vectors(), co_block);
     return full;
 }

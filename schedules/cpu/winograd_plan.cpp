@@ -4,6 +4,7 @@
 #include "generators/error.h"
 #include "schedules/cpu/dense_plan.h"
 #include "schedules/cpu/numbers.h"
+#include "schedules/cpu/tiles.h"
 #include "schedules/cpu/winograd_choice.h"
 #include "schedules/schedule.h"
 #include "schedules/vector_loads.h"
@@ -41,7 +42,7 @@ int choose_vectors(const Numbers &numbers, int co, int lanes) {
     int best = 1, least = 0;
     for (const DenseShape &shape : numbers.dense) {
         const int block = shape.co_vectors * lanes;
-        const int padded = (co + block - 1) / block * block - co;
+        const int padded = static_cast<int>(rounded_up(co, block)) - co;
         if (co <= lanes || shape.cost > 1)
             continue;
         if (padded * kPadded <= co)
@@ -121,9 +122,9 @@ Strip choose_strip(const ConvDesc &d, const Target &target, int tile, int co_vec
             break;
         const int tile_t = choose_tile_t(numbers_of(target), co_vectors, strip_t);
         const int last_t = (s.tiles.rows - (strips - 1) * rows) * s.tiles.row_tiles;
-        const auto whole_tiles = [&](int t) { return (t + tile_t - 1) / tile_t * tile_t; };
         const double products =
-            s.product_cycles * (whole_tiles(strip_t) * (strips - 1) + whole_tiles(last_t));
+            s.product_cycles *
+            static_cast<double>(rounded_up(strip_t, tile_t) * (strips - 1) + rounded_up(last_t, tile_t));
         const double hidden = s.product_cycles * tile_t;
         const double weights =
             s.weight_bytes > kShareOfL3 ? s.weight_bytes / 5 : std::max(0.0, s.weight_bytes / 16 - hidden);
@@ -168,27 +169,23 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const int lanes = vector_lanes(target, desc.acc_type);
     const Numbers &numbers = numbers_of(target);
     Params full = params;
-    const auto derive = [&](const char *name, int value) {
-        if (full[name] == 0)
-            full[name] = value;
-    };
     const ConvDesc d = merge_trivial_axes(desc);
-    derive("tile", choose_winograd_tile(d));
+    derive(full, "tile", choose_winograd_tile(d));
     check_winograd_tile(target.name + " winograd", d, full["tile"]);
-    derive("co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(numbers, desc.co, lanes));
+    derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(numbers, desc.co, lanes));
     check_co_vectors("winograd", target, full["co_vectors"], numbers.most_vectors(), lanes, co_block);
     if ((full["co_vectors"] - 1) * lanes >= desc.co) // Halide 14 compiles no loop that it finds empty
         throw Error(ErrorCode::BadArgument, target.name + " winograd: co_vectors is " +
                                                 std::to_string(full["co_vectors"]) + ", more than the " +
                                                 std::to_string(desc.co) + " channels fill");
-    derive("rows", choose_strip(d, target, full["tile"], full["co_vectors"]).rows);
+    derive(full, "rows", choose_strip(d, target, full["tile"], full["co_vectors"]).rows);
     const WinogradTiles tiles = winograd_tiles(d, full["tile"]);
     full["rows"] = std::min(full["rows"], tiles.rows);
     const int strip_t = tiles.row_tiles * full["rows"];
-    derive("tile_t", choose_tile_t(numbers, full["co_vectors"], strip_t));
+    derive(full, "tile_t", choose_tile_t(numbers, full["co_vectors"], strip_t));
     full["tile_t"] = std::min(full["tile_t"], strip_t);
-    derive("co_blocks", choose_co_blocks(d, full["co_vectors"] * lanes, strip_t, tiles.elements));
-    derive("unroll_ci", desc.ci % 4 == 0 ? 4 : desc.ci % 2 == 0 ? 2 : 1);
+    derive(full, "co_blocks", choose_co_blocks(d, full["co_vectors"] * lanes, strip_t, tiles.elements));
+    derive(full, "unroll_ci", desc.ci % 4 == 0 ? 4 : desc.ci % 2 == 0 ? 2 : 1);
     check_params(desc, target, full);
     return full;
 }
