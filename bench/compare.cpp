@@ -95,7 +95,7 @@ LayerResult compare_layer(Jit &jit, const Layer &layer, const Machine &machine,
     if (!result.ok())
         return result;
 
-    std::vector<Contestant> contestants = {{"convsmith", [&] { kernel->run(tensors, filter); }}};
+    std::vector<Contestant> contestants = {{"convsmith", kernel->bind(tensors, filter)}};
     for (const Peer &peer : options.peers)
         result.peers.push_back(admit_peer(peer, problem, options, contestants));
     const autotune::FmaProbe probe = autotune::fma_probe();
@@ -127,53 +127,6 @@ const PeerTiming *LayerResult::best_peer() const {
         if (peer.reason.empty() && (best == nullptr || peer.ratio < best->ratio))
             best = &peer;
     return best;
-}
-
-namespace {
-
-/// `timing_of` gives the peer's timing of a layer, or null.
-template<typename TimingOf>
-PeerSummary summarize_one(const std::string &name, const std::vector<LayerResult> &layers,
-                          const TimingOf &timing_of) {
-    PeerSummary summary;
-    summary.name = name;
-    std::vector<double> ratios;
-    double our_ns = 0, peer_ns = 0;
-    for (const LayerResult &layer : layers) {
-        const PeerTiming *peer = timing_of(layer);
-        if (peer == nullptr)
-            continue;
-        if (ratios.empty() || peer->ratio < summary.worst_ratio) {
-            summary.worst_ratio = peer->ratio;
-            summary.worst_layer = layer.name;
-        }
-        ratios.push_back(peer->ratio);
-        our_ns += layer.multiplicity * layer.ns.median;
-        peer_ns += layer.multiplicity * peer->ns.median;
-    }
-    summary.layers = static_cast<int>(ratios.size());
-    summary.geomean = autotune::geometric_mean(ratios);
-    summary.network = our_ns > 0 ? peer_ns / our_ns : 0;
-    return summary;
-}
-
-} // namespace
-
-std::vector<PeerSummary> summarize(const std::vector<LayerResult> &layers, const std::vector<Peer> &peers) {
-    std::vector<PeerSummary> summaries;
-    for (const Peer &column : peers)
-        summaries.push_back(
-            summarize_one(column.name, layers, [&](const LayerResult &layer) -> const PeerTiming * {
-                for (const PeerTiming &peer : layer.peers)
-                    if (peer.name == column.name && peer.reason.empty())
-                        return &peer;
-                return nullptr;
-            }));
-    return summaries;
-}
-
-PeerSummary summarize_best(const std::vector<LayerResult> &layers) {
-    return summarize_one("best peer", layers, [](const LayerResult &layer) { return layer.best_peer(); });
 }
 
 } // namespace convsmith::bench

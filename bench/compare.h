@@ -1,5 +1,5 @@
 // One layer, ours and every peer: computed, judged by the oracle, and only then timed (autotune/measure.h).
-// Consumed by `convsmith bench` (through report.h), gbench and the demo.
+// Consumed by `convsmith bench` (through summary.h and report.h), gbench and the demo.
 #pragma once
 
 #include "autotune/measure.h"
@@ -70,20 +70,5 @@ LayerResult compare_layer(Jit &jit, const Layer &layer, const Machine &machine,
 
 /// The operands compare_layer uses: random tensors, trained weights and bias where the layer has them.
 Problem layer_problem(const Layer &layer, uint64_t seed);
-
-/// Which peer to sum up, and over how many layers it ran.
-struct PeerSummary {
-    std::string name;
-    int layers = 0;     ///< that the peer computed
-    double geomean = 0; ///< of the ratios, each layer once
-    double network =
-        0; ///< sum of multiplicity * peer median / sum of multiplicity * our median, on those layers
-    std::string worst_layer;
-    double worst_ratio = 0;
-};
-std::vector<PeerSummary> summarize(const std::vector<LayerResult> &layers, const std::vector<Peer> &peers);
-
-/// The same against the best peer of each layer.
-PeerSummary summarize_best(const std::vector<LayerResult> &layers);
 
 } // namespace convsmith::bench

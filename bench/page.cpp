@@ -133,6 +133,29 @@ std::string table(const Report &report) {
     return "<table>\n" + table_head(report) + "<tbody>\n" + rows + "</tbody></table>\n";
 }
 
+std::string group_table(const std::string &title, const std::vector<GroupSummary> &groups) {
+    if (groups.size() < 2)
+        return "";
+    std::string rows;
+    for (const GroupSummary &group : groups) {
+        rows += fmt::format("<tr><th>{}</th><td>{}</td><td>{}</td>", escape_html(group.name), group.layers,
+                            milliseconds(group.our_ns));
+        if (group.best.layers > 0)
+            rows += ratio_cell(group.best.geomean) + ratio_cell(group.best.network) +
+                    ratio_cell(group.best.worst_ratio) +
+                    fmt::format("<td class=\"left\">{}</td>",
+                                escape_html(short_name(group.best.worst_layer, 34)));
+        else
+            rows += "<td class=\"none\" colspan=\"4\">\u2013</td>";
+        rows += "</tr>\n";
+    }
+    return fmt::format(
+        "<table>\n<thead><tr><th>{}</th><th>layers</th><th>ours<small>ms</small></th>"
+        "<th>best peer<small>geometric mean</small></th><th>best peer<small>sum of times</small></th>"
+        "<th>worst</th><th class=\"left\">layer</th></tr></thead>\n<tbody>\n{}</tbody></table>\n",
+        title, rows);
+}
+
 std::string left_out(const Report &report) {
     std::string items;
     for (const Peer &peer : report.peers)
@@ -184,6 +207,11 @@ std::string html_page(const Report &report) {
                   "Layers "
                   "without multiply-adds are not here.",
                   roofline_chart(report)) +
+           figure(
+               "Classes and networks",
+               "Ratios to the best peer of each layer. Sums count a layer as often as the network runs it.",
+               group_table("class", summarize_classes(report.layers)) +
+                   group_table("network", summarize_networks(report.layers, report.networks))) +
            figure("Every layer", "The pointer on a layer's name shows its descriptor, on a time what ran.",
                   table(report)) +
            left_out(report) + method(report) + "</body>\n</html>\n";

@@ -62,6 +62,23 @@ std::string milliseconds(double ns) {
     return fmt::format("{:.3f}", ns * 1e-6);
 }
 
+Json best_json(const PeerSummary &best) {
+    return {{"geomean", best.geomean},
+            {"network", best.network},
+            {"layer", best.worst_layer},
+            {"ratio", best.worst_ratio}};
+}
+
+Json groups_json(const std::vector<GroupSummary> &groups) {
+    Json json = Json::object();
+    for (const GroupSummary &group : groups) {
+        json[group.name] = {{"layers", group.layers}, {"ns", group.our_ns}};
+        if (group.best.layers > 0)
+            json[group.name]["best_peer"] = best_json(group.best);
+    }
+    return json;
+}
+
 constexpr int kNameWidth = 28;
 constexpr int kPlanWidth = 50;
 
@@ -76,6 +93,23 @@ std::string name_column(const LayerResult &layer) {
     if (excess <= 0 || layer.name == layer.desc.key())
         return column(layer.name, kNameWidth);
     return ".." + layer.name.substr(excess + 2);
+}
+
+/// A table of groups, nothing if there is only one.
+std::string groups_text(const std::string &title, const std::vector<GroupSummary> &groups) {
+    if (groups.size() < 2)
+        return "";
+    std::string text = fmt::format("\n{} {:>6} {:>10} {:>18} {:>9} {:>7}\n", column(title, kPlanWidth), "layers",
+                                   "ms", "best peer geomean", "network", "worst");
+    for (const GroupSummary &group : groups) {
+        text += fmt::format("{} {:>6} {:>10}", column(group.name, kPlanWidth), group.layers,
+                            milliseconds(group.our_ns));
+        if (group.best.layers > 0)
+            text += fmt::format(" {:>18.3f} {:>9.3f} {:>7.3f} ({})", group.best.geomean, group.best.network,
+                                group.best.worst_ratio, group.best.worst_layer);
+        text += "\n";
+    }
+    return text;
 }
 
 } // namespace
@@ -96,10 +130,9 @@ nlohmann::ordered_json to_json(const Report &report) {
     }
     const PeerSummary best = summarize_best(report.layers);
     if (best.layers > 0)
-        json["best_peer"] = {{"geomean", best.geomean},
-                             {"network", best.network},
-                             {"layer", best.worst_layer},
-                             {"ratio", best.worst_ratio}};
+        json["best_peer"] = best_json(best);
+    json["classes"] = groups_json(summarize_classes(report.layers));
+    json["networks"] = groups_json(summarize_networks(report.layers, report.networks));
     return json;
 }
 
@@ -154,7 +187,8 @@ std::string summary_text(const Report &report) {
             text += fmt::format("{}: {} of {} layers not compared: {}\n", summary.name, count,
                                 report.layers.size(), reason);
     }
-    return text;
+    return text + groups_text("class", summarize_classes(report.layers)) +
+           groups_text("network", summarize_networks(report.layers, report.networks));
 }
 
 std::map<std::string, int> reasons_of(const Report &report, const std::string &peer) {

@@ -7,6 +7,7 @@
 #include "generators/error.h"
 #include "runtime/frontend/file_io.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
 #include <memory>
@@ -27,23 +28,57 @@ struct BenchOptions {
     int rounds = bench::MeasureOptions().rounds;
 };
 
-/// The layers to time, all of them closed.
-std::vector<Layer> select_layers(const BenchOptions &options, const Network &network) {
+/// The layers to time, and the networks that they are from.
+struct Selection {
+    std::vector<Layer> layers;
+    std::vector<bench::NetworkUse> networks;
+};
+
+bool is_selected(const BenchOptions &options, const Layer &layer) {
+    return layer.name.find(options.filter) != std::string::npos ||
+           layer.desc.key().find(options.filter) != std::string::npos;
+}
+
+/// Adds a network's layers; one that is there already, without values of its own, is only counted.
+void select_layers(const BenchOptions &options, const Network &network, Selection &selection) {
     for (const SkippedNode &node : network.skipped)
         fmt::print(stderr, "not timed: {} ({}): {}\n", node.name, node.op, node.reason);
-    std::vector<Layer> layers;
-    for (const Layer &layer : network.layers)
-        if (layer.name.find(options.filter) != std::string::npos ||
-            layer.desc.key().find(options.filter) != std::string::npos)
-            layers.push_back(layer);
-    if (layers.empty())
-        throw Error(ErrorCode::BadArgument,
-                    fmt::format("bench: no layer to time: got --filter '{}', the specs hold {} layers",
-                                options.filter, network.layers.size()));
-    for (const Layer &layer : layers)
+    bench::NetworkUse use = {network.name, {}};
+    for (const Layer &layer : network.layers) {
+        if (!is_selected(options, layer))
+            continue;
         if (layer.desc.is_open())
             throw Error(ErrorCode::BadArgument, layer.name + ": sizes are open (0); bench needs them all");
-    return layers;
+        std::vector<Layer> &layers = selection.layers;
+        auto same = std::find_if(layers.begin(), layers.end(), [&](const Layer &one) {
+            return one.desc == layer.desc && one.trained.empty() && layer.trained.empty();
+        });
+        if (same == layers.end())
+            same = layers.insert(same, layer);
+        else
+            same->multiplicity += layer.multiplicity;
+        const auto index = static_cast<size_t>(same - layers.begin());
+        use.times.resize(layers.size());
+        use.times[index] += layer.multiplicity;
+    }
+    if (network.layers.size() > 1 && !use.times.empty())
+        selection.networks.push_back(use);
+}
+
+Selection select_layers(const BenchOptions &options, const std::vector<Network> &networks) {
+    Selection selection;
+    for (const Network &network : networks)
+        select_layers(options, network, selection);
+    if (selection.layers.empty())
+        throw Error(ErrorCode::BadArgument,
+                    fmt::format("bench: no layer to time: no name or key contains --filter '{}'", options.filter));
+    return selection;
+}
+
+std::string title_of(const std::vector<bench::NetworkUse> &networks) {
+    if (networks.size() > 1)
+        return fmt::format("{} networks", networks.size());
+    return networks.empty() ? "" : networks.front().name;
 }
 
 bench::CompareOptions compare_options(const BenchOptions &options) {
@@ -85,12 +120,13 @@ bench::LayerResult time_layer(Jit &jit, const Layer &layer, const bench::Machine
 }
 
 int run_bench(const BenchOptions &options) {
-    const Network network = load_merged(options.specs);
-    const std::vector<Layer> layers = select_layers(options, network);
+    const Selection selection = select_layers(options, load_specs(options.specs));
+    const std::vector<Layer> &layers = selection.layers;
     const bench::CompareOptions compare = compare_options(options);
 
     bench::Report report;
-    report.title = network.name;
+    report.title = title_of(selection.networks);
+    report.networks = selection.networks;
     report.machine = bench::measure_machine(options.threads);
     report.threads = report.machine.threads;
     report.peers = compare.peers;

@@ -61,7 +61,7 @@ void add_model_options(CLI::App &app, ModelOptions &options) {
         ->allow_extra_args(false);
     app.add_flag(
         "--composites", options.composites,
-        "Join depthwise-pointwise pairs and squeeze-and-excitation of an ONNX model into one layer each");
+        "Join depthwise-pointwise pairs, and squeeze-and-excitation of an ONNX model, into one layer each");
 }
 
 void add_spec_options(CLI::App &app, SpecOptions &options, SpecNeed need) {

@@ -122,6 +122,36 @@ std::string packing_text(const Packing &packing) {
            (packing.is_transformed() ? ", transformed for tiles of " + std::to_string(packing.tile) : "");
 }
 
+/// What the code takes: pointers to buffers.
+struct Arguments {
+    std::array<halide_buffer_t, kMaxCallTensors> buffers;
+    std::array<void *, kMaxCallTensors> pointers = {};
+};
+
+/// Throws Error unless the tensors are those that `call` wants; then fills the arguments.
+void check_tensors(const CallCheck &call, const NamedTensors &tensors, const PackedFilter &filter,
+                   Arguments &arguments) {
+    std::array<const TensorView *, kMaxCallTensors> views = {};
+    const size_t count = call.tensors.size();
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        const bool is_filter = call.roles[i] == TensorRole::Filter;
+        views[i] =
+            is_filter ? &filter.tensor(call.tensors[i].name).view() : &tensors.get(call.tensors[i].name);
+        used += !is_filter && views[i]->data != nullptr ? 1 : 0;
+        call.tensors[i].check(*views[i]);
+        arguments.buffers[i] = call.tensors[i].buffer(*views[i]);
+        arguments.pointers[i] = &arguments.buffers[i];
+    }
+    check_no_others(call, tensors, used);
+    for (size_t out = 0; out < count; out++) {
+        for (size_t i = 0; call.is_written(out) && i < count; i++) {
+            if (i < out || (i > out && !call.is_written(i)))
+                check_disjoint(call.tensors[out], *views[out], call.tensors[i], *views[i]);
+        }
+    }
+}
+
 class ConvKernel : public Kernel {
 public:
     explicit ConvKernel(KernelParts parts);
@@ -130,11 +160,12 @@ public:
     const PlanChoice &choice() const override { return parts_.choice; }
     PackedFilter pack(const NamedTensors &filters, FilterLayout layout) const override;
     void run(const NamedTensors &tensors, const PackedFilter &filter) const override;
+    std::function<void()> bind(const NamedTensors &tensors, const PackedFilter &filter) const override;
 
 private:
     Tensor pack_one(const ConvDesc &op, const std::string &name, const TensorView &filter,
                     FilterLayout layout) const;
-    void run_checked(const CallCheck &call, const NamedTensors &tensors, const PackedFilter &filter) const;
+    void check(const NamedTensors &tensors, const PackedFilter &filter, Arguments &arguments) const;
     std::shared_ptr<const CallCheck> check_for(const TensorView &input) const;
 
     const KernelParts parts_;
@@ -195,41 +226,27 @@ std::shared_ptr<const CallCheck> ConvKernel::check_for(const TensorView &input) 
     return made;
 }
 
-void ConvKernel::run(const NamedTensors &tensors, const PackedFilter &filter) const {
+void ConvKernel::check(const NamedTensors &tensors, const PackedFilter &filter, Arguments &arguments) const {
     if (has_filter_ && filter.packing() != packing_) {
         throw Error(ErrorCode::BadArgument, "filter: packed " + packing_text(filter.packing()) +
                                                 ", this kernel reads " + packing_text(packing_));
     }
     if (is_open_)
-        run_checked(*check_for(tensors.get("input")), tensors, filter);
+        check_tensors(*check_for(tensors.get("input")), tensors, filter, arguments);
     else
-        run_checked(*check_, tensors, filter);
+        check_tensors(*check_, tensors, filter, arguments);
 }
 
-void ConvKernel::run_checked(const CallCheck &call, const NamedTensors &tensors,
-                             const PackedFilter &filter) const {
-    std::array<halide_buffer_t, kMaxCallTensors> buffers;
-    std::array<const TensorView *, kMaxCallTensors> views = {};
-    std::array<void *, kMaxCallTensors> arguments = {};
-    const size_t count = call.tensors.size();
-    size_t used = 0;
-    for (size_t i = 0; i < count; i++) {
-        const bool is_filter = call.roles[i] == TensorRole::Filter;
-        views[i] =
-            is_filter ? &filter.tensor(call.tensors[i].name).view() : &tensors.get(call.tensors[i].name);
-        used += !is_filter && views[i]->data != nullptr ? 1 : 0;
-        call.tensors[i].check(*views[i]);
-        buffers[i] = call.tensors[i].buffer(*views[i]);
-        arguments[i] = &buffers[i];
-    }
-    check_no_others(call, tensors, used);
-    for (size_t out = 0; out < count; out++) {
-        for (size_t i = 0; call.is_written(out) && i < count; i++) {
-            if (i < out || (i > out && !call.is_written(i)))
-                check_disjoint(call.tensors[out], *views[out], call.tensors[i], *views[i]);
-        }
-    }
-    parts_.code->call(arguments.data());
+void ConvKernel::run(const NamedTensors &tensors, const PackedFilter &filter) const {
+    Arguments arguments;
+    check(tensors, filter, arguments);
+    parts_.code->call(arguments.pointers.data());
+}
+
+std::function<void()> ConvKernel::bind(const NamedTensors &tensors, const PackedFilter &filter) const {
+    const auto arguments = std::make_shared<Arguments>();
+    check(tensors, filter, *arguments);
+    return [code = parts_.code, arguments] { code->call(arguments->pointers.data()); };
 }
 
 } // namespace

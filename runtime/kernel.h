@@ -7,6 +7,7 @@
 #include "schedules/plan.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -62,6 +63,12 @@ public:
     /// [n][h][w][c] or [n][c][h][w] by the descriptor's layout. What is written must not overlap anything
     /// else. Checks every tensor first: Error(BadArgument) names tensor, axis, got, want.
     virtual void run(const NamedTensors &tensors, const PackedFilter &filter = PackedFilter()) const = 0;
+
+    /// For many calls with the same tensors: checks as run does, now; what is returned computes, as often as it is
+    /// called, and looks at nothing again. It keeps the kernel's code; the tensors' and the filter's memory must stay
+    /// where it is. One thread at a time may call it.
+    virtual std::function<void()> bind(const NamedTensors &tensors,
+                                       const PackedFilter &filter = PackedFilter()) const = 0;
 };
 
 /// Limits and places of the kernel cache.

@@ -2,7 +2,7 @@
 // run. The peers are in peers_test.cpp.
 #include "autotune/measure.h"
 #include "bench/charts.h"
-#include "bench/compare.h"
+#include "bench/layer_class.h"
 #include "bench/machine.h"
 #include "bench/page.h"
 #include "bench/report.h"
@@ -332,6 +332,61 @@ TEST(Report, BestPeerIsChosenLayerByLayer) {
     EXPECT_DOUBLE_EQ(best.network, (200 + 2 * 50) / 300.0);
     EXPECT_EQ(best.worst_layer, "b");
     EXPECT_EQ(timed_layer("c", 1, 100, {{"x", 0}}).best_peer(), nullptr);
+}
+
+TEST(Report, EveryClassAndNetworkHasItsOwnSum) {
+    std::vector<LayerResult> layers = {timed_layer("a", 1, 100, {{"x", 400}}),
+                                       timed_layer("b", 1, 100, {{"x", 100}}), timed_layer("c", 1, 50, {})};
+    layers[0].desc = ConvDesc::parse("conv_ci64_i8x8_co64_k3_p1");
+    layers[2].desc = ConvDesc::parse("maxpool_ci8_i8x8_k2_s2");
+    const auto classes = summarize_classes(layers);
+    ASSERT_EQ(classes.size(), 3u);
+    EXPECT_EQ(classes[0].name, "3x3 stride 1, 32 or more channels");
+    EXPECT_DOUBLE_EQ(classes[0].best.geomean, 4);
+    EXPECT_DOUBLE_EQ(classes[1].best.geomean, 1);
+    EXPECT_EQ(classes[2].name, "pool");
+    EXPECT_EQ(classes[2].layers, 1);
+    EXPECT_EQ(classes[2].best.layers, 0) << "no peer ran it";
+
+    const auto networks = summarize_networks(layers, {{"both", {3, 1, 0}}, {"second", {0, 1}}});
+    ASSERT_EQ(networks.size(), 2u);
+    EXPECT_EQ(networks[0].layers, 2);
+    EXPECT_DOUBLE_EQ(networks[0].our_ns, 400);
+    EXPECT_DOUBLE_EQ(networks[0].best.network, 1300 / 400.0);
+    EXPECT_EQ(networks[1].layers, 1);
+    EXPECT_DOUBLE_EQ(networks[1].best.network, 1);
+
+    Report report;
+    report.layers = layers;
+    report.networks = {{"both", {3, 1, 0}}, {"second", {0, 1}}};
+    const auto json = to_json(report);
+    EXPECT_DOUBLE_EQ(json.at("classes").at(classes[0].name).at("best_peer").at("geomean"), 4);
+    EXPECT_DOUBLE_EQ(json.at("networks").at("both").at("ns"), 400);
+    for (const std::string &text : {summary_text(report), html_page(report)})
+        for (const char *name : {"both", "second", "pool"})
+            EXPECT_NE(text.find(name), std::string::npos) << name << " in " << text;
+}
+
+TEST(LayerClass, IsTheFirstThatHolds) {
+    const std::vector<std::pair<const char *, const char *>> cases = {
+        {"conv_ci64_i8x8_co64_k3_p1", "3x3 stride 1, 32 or more channels"},
+        {"conv_ci64_i8x8_co64_k3_p1_s2", "other dense"},
+        {"conv_ci16_i8x8_co64_k3_p1", "other dense"},
+        {"conv_ci64_i8x8_co64_k3_p1_reflect", "1D, 3D,"},
+        {"conv_ci64_i8x8_co64_k3_p0x0x1x1", "1D, 3D,"},
+        {"conv_ci64_i8x8_co64_k3_p1_g2", "1D, 3D,"},
+        {"conv_ci64_i8_co64_k3_p1", "1D, 3D,"},
+        {"deconv_ci64_i8x8_co64_k2_s2", "1D, 3D,"},
+        {"conv_ci64_i8x8_co64_k3_p1_g64", "depthwise"},
+        {"conv_ci64_i8x8_co64_k3_p1_g64_then_conv_co8_k1", "composite"},
+        {"avgpool_ci64_i8x8_k2_s2", "pool"},
+        {"identity_ci64_i8x8_relu", "other"},
+    };
+    for (const auto &[key, name] : cases) {
+        EXPECT_EQ(layer_class(ConvDesc::parse(key)).rfind(name, 0), 0u) << key;
+        EXPECT_EQ(
+            std::count(layer_classes().begin(), layer_classes().end(), layer_class(ConvDesc::parse(key))), 1);
+    }
 }
 
 int count(const std::string &text, const std::string &part) {

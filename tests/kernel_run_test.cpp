@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <set>
 #include <thread>
 #include <utility>
@@ -363,21 +364,66 @@ TEST(KernelRun, FewerThreadsEndTheWorkers) {
     set_num_threads(0);
 }
 
+TEST(KernelRun, BoundCallComputesWithoutItsKernel) {
+    for (const char *key : {kTinyKey, "conv_n0_ci3_i0x0_co4_k3x3_p1"}) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        const ConvDesc closed = desc.is_open() ? with_sizes(desc, {2, {4, 5}}) : desc;
+        const Problem problem = make_problem(closed, Fill::SmallIntegers, 17);
+        Tensor expected(DType::F32, output_shape(closed)), output(DType::F32, output_shape(closed));
+        PackedFilter filter;
+        std::function<void()> call;
+        {
+            Jit jit(no_disk());
+            const auto kernel = jit.kernel(desc);
+            filter = kernel->pack(problem.filters());
+            kernel->run(tensors_of(problem, expected), filter);
+            call = kernel->bind(tensors_of(problem, output), filter);
+        }
+        for (int times = 0; times < 2; times++) {
+            fill(output, Fill::SmallIntegers, 18);
+            call();
+            EXPECT_EQ(std::memcmp(output.data(), expected.data(), output.bytes()), 0) << key;
+        }
+    }
+}
+
+TEST(KernelRun, BindRefusesWhatRunRefuses) {
+    Jit jit(no_disk());
+    const ConvDesc desc = ConvDesc::parse(kTinyKey);
+    const auto kernel = jit.kernel(desc);
+    const Problem problem = make_problem(desc, Fill::SmallIntegers, 17);
+    const PackedFilter filter = kernel->pack(problem.filters());
+    const Tensor output(DType::F32, output_shape(desc));
+    NamedTensors tensors = tensors_of(problem, output);
+    tensors["input"] = {};
+    EXPECT_EQ(error_of([&] { kernel->bind(tensors, filter); }).find("input: has no data"), 0u);
+    EXPECT_NE(error_of([&] { kernel->bind(tensors_of(problem, output), PackedFilter()); }), "");
+}
+
 /// Microseconds of one call, the least mean of many rounds: other work on the machine only adds.
-double microseconds_per_call(const Kernel &kernel, const ConvDesc &closed) {
+double microseconds_of(const std::function<void()> &call) {
     constexpr int kCalls = 2000, kRounds = 50;
-    const Problem problem = make_problem(closed, Fill::SmallIntegers, 13);
-    const PackedFilter filter = kernel.pack(problem.filters());
-    const Tensor output(DType::F32, output_shape(closed));
-    const NamedTensors tensors = tensors_of(problem, output);
     double best = 1e9;
     for (int round = 0; round < kRounds; round++) {
         const auto start = Clock::now();
         for (int i = 0; i < kCalls; i++)
-            kernel.run(tensors, filter);
+            call();
         best = std::min(best, milliseconds_since(start) * 1000 / kCalls);
     }
     return best;
+}
+
+struct CallCost {
+    double run, bound; ///< microseconds
+};
+
+CallCost cost_of(const Kernel &kernel, const ConvDesc &closed) {
+    const Problem problem = make_problem(closed, Fill::SmallIntegers, 13);
+    const PackedFilter filter = kernel.pack(problem.filters());
+    const Tensor output(DType::F32, output_shape(closed));
+    const NamedTensors tensors = tensors_of(problem, output);
+    return {microseconds_of([&] { kernel.run(tensors, filter); }),
+            microseconds_of(kernel.bind(tensors, filter))};
 }
 
 TEST(KernelRun, CallCostsAtMostTwoMicroseconds) {
@@ -385,13 +431,15 @@ TEST(KernelRun, CallCostsAtMostTwoMicroseconds) {
     // One output element and four multiplications: what remains is the cost of a call.
     const ConvDesc closed = ConvDesc::parse("conv_ci4_i1x1_co1_k1x1_bias");
     const ConvDesc open = ConvDesc::parse("conv_n0_ci4_i0x0_co1_k1x1_bias");
-    const double closed_cost = microseconds_per_call(*jit.kernel(closed), closed);
-    const double open_cost = microseconds_per_call(*jit.kernel(open), closed);
-    std::printf("call overhead: %.3f us, with open sizes %.3f us\n", closed_cost, open_cost);
+    const CallCost closed_cost = cost_of(*jit.kernel(closed), closed);
+    const CallCost open_cost = cost_of(*jit.kernel(open), closed);
+    std::printf("call overhead: %.3f us, bound %.3f us; with open sizes %.3f us, bound %.3f us\n",
+                closed_cost.run, closed_cost.bound, open_cost.run, open_cost.bound);
     if (kIsSanitized)
         GTEST_SKIP() << "a sanitizer's time is not ours";
-    EXPECT_LE(closed_cost, 2.0);
-    EXPECT_LE(open_cost, 2.0);
+    EXPECT_LE(closed_cost.run, 2.0);
+    EXPECT_LE(open_cost.run, 2.0);
+    EXPECT_LE(closed_cost.bound, closed_cost.run);
 }
 
 } // namespace

@@ -41,10 +41,12 @@ struct Network {
     std::vector<SkippedNode> skipped;
 };
 
-/// How an ONNX model is read.
+/// How a model is read.
 struct ImportOptions {
-    std::map<std::string, std::vector<int64_t>> shapes; ///< full shapes of inputs with dynamic dimensions
-    bool composites = false; ///< layers that one kernel can compute together are one layer
+    std::map<std::string, std::vector<int64_t>>
+        shapes;              ///< ONNX: full shapes of inputs with dynamic dimensions
+    bool composites = false; ///< layers that one kernel can compute together are one layer; of a layer list,
+                             ///< depthwise-pointwise pairs
 };
 
 /// Reads a layer list in the format of docs/layer_lists.md. Throws Error naming file, layer and

@@ -2,8 +2,8 @@
 #include "runtime/frontend/onnx_composites.h"
 
 #include "generators/composite.h"
-#include "generators/conv_shape.h"
 #include "generators/signature.h"
+#include "runtime/frontend/pairs.h"
 
 #include <algorithm>
 
@@ -31,16 +31,6 @@ OnnxLayer in_a_row(const std::vector<OnnxLayer> &layers) {
     return joined;
 }
 
-bool is_depthwise(const ConvDesc &desc) {
-    return desc.op == Op::Conv && desc.groups > 1 && desc.groups == desc.ci && !is_composite(desc);
-}
-
-bool is_pointwise(const ConvDesc &desc) {
-    const Spatial out = out_extents(desc);
-    return desc.op == Op::Conv && desc.groups == 1 && spatial_product(desc.kernel, desc.rank) == 1 &&
-           std::equal(out.begin(), out.begin() + desc.rank, desc.in.begin()) && !is_composite(desc);
-}
-
 } // namespace
 
 bool is_private(const OnnxGraph &graph, const OnnxLayer &layer) {
@@ -52,10 +42,10 @@ void join_pairs(const OnnxGraph &graph, std::vector<OnnxLayer> &layers) {
     std::vector<OnnxLayer> result;
     for (OnnxLayer &layer : layers) {
         const auto before = std::find_if(result.begin(), result.end(), [&](const OnnxLayer &one) {
-            return one.output == layer.computed["input"] && is_depthwise(one.layer.desc) &&
+            return one.output == layer.computed["input"] && is_pair(one.layer.desc, layer.layer.desc) &&
                    is_private(graph, one);
         });
-        if (before != result.end() && is_pointwise(layer.layer.desc)) {
+        if (before != result.end()) {
             try {
                 OnnxLayer pair = in_a_row({*before, layer});
                 result.erase(before);

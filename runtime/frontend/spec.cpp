@@ -1,7 +1,7 @@
 // A SPEC of the command line: a descriptor key, a layer list or an ONNX model, told apart by how it is
 // spelled.
 #include "generators/error.h"
-#include "runtime/frontend/network.h"
+#include "runtime/frontend/pairs.h"
 
 #include <fmt/format.h>
 
@@ -30,7 +30,10 @@ Network load_spec(const std::string &spec, const ImportOptions &options) {
         return import_onnx(spec, options);
     }
     if (ends_with(spec, ".json")) {
-        return load_layer_list(spec);
+        Network network = load_layer_list(spec);
+        if (options.composites)
+            frontend::join_listed_pairs(network);
+        return network;
     }
     if (!is_key_like(spec)) {
         throw Error(

@@ -1,0 +1,66 @@
+// See pairs.h.
+#include "runtime/frontend/pairs.h"
+
+#include "generators/composite.h"
+#include "generators/conv_shape.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace convsmith::frontend {
+
+namespace {
+
+bool is_depthwise(const ConvDesc &desc) {
+    return desc.op == Op::Conv && desc.groups > 1 && desc.groups == desc.ci && !is_composite(desc);
+}
+
+bool is_pointwise(const ConvDesc &desc) {
+    const Spatial out = out_extents(desc);
+    return desc.op == Op::Conv && desc.groups == 1 && spatial_product(desc.kernel, desc.rank) == 1 &&
+           std::equal(out.begin(), out.begin() + desc.rank, desc.in.begin()) && !is_composite(desc);
+}
+
+/// Both as one layer, run as often as both are; nothing if the second does not take what the first gives.
+std::optional<Layer> joined(const Layer &first, const Layer &second) {
+    if (!is_pair(first.desc, second.desc) || input_shape(second.desc) != output_shape(first.desc) ||
+        first.desc.is_open() || !first.trained.empty() || !second.trained.empty())
+        return std::nullopt;
+    Layer both;
+    both.name = first.name + "+" + second.name;
+    both.multiplicity = std::min(first.multiplicity, second.multiplicity);
+    try {
+        both.desc = chain({first.desc, second.desc});
+    } catch (const Error &) {
+        return std::nullopt; // no kernel for both, such as of integers
+    }
+    return both;
+}
+
+} // namespace
+
+bool is_pair(const ConvDesc &first, const ConvDesc &second) {
+    return is_depthwise(first) && is_pointwise(second);
+}
+
+void join_listed_pairs(Network &network) {
+    std::vector<Layer> result;
+    for (Layer &layer : network.layers) {
+        std::optional<Layer> both = result.empty() ? std::nullopt : joined(result.back(), layer);
+        if (!both) {
+            result.push_back(std::move(layer));
+            continue;
+        }
+        result.back().multiplicity -= both->multiplicity;
+        layer.multiplicity -= both->multiplicity;
+        if (result.back().multiplicity == 0)
+            result.pop_back();
+        result.push_back(std::move(*both));
+        if (layer.multiplicity > 0)
+            result.push_back(std::move(layer));
+    }
+    network.layers = std::move(result);
+}
+
+} // namespace convsmith::frontend
