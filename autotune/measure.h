@@ -3,7 +3,7 @@
 // and, with the same rules, by anything else that claims a time.
 #pragma once
 
-#include "autotune/statistics.h"
+#include "runtime/records/statistics.h"
 
 #include <cstdint>
 #include <functional>

@@ -3,7 +3,7 @@
 // timed.
 #pragma once
 
-#include "autotune/statistics.h"
+#include "runtime/records/statistics.h"
 
 #include <cstddef>
 #include <cstdint>

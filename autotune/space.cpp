@@ -1,6 +1,7 @@
 // See space.h. Legality is the planner's: a combination is tried by asking for it.
 #include "autotune/space.h"
 
+#include "autotune/capacity.h"
 #include "generators/composite.h"
 #include "generators/error.h"
 #include "generators/variant.h"
@@ -39,10 +40,16 @@ class Collector {
 public:
     Collector(const ConvDesc &desc, const Target &target) : desc_(desc), target_(target) {}
 
-    /// The plan that `request` stands for, or nothing if it is refused, which is counted.
-    std::optional<Plan> add(const PlanRequest &request) {
+    /// The plan that `request` stands for, or nothing if it is refused, which is counted: by the planner, or
+    /// beside the plan with `derived` numbers for what it keeps at a time.
+    std::optional<Plan> add(const PlanRequest &request, const Plan *derived = nullptr) {
         try {
             Plan plan = make_plan(desc_, target_, request).plan;
+            const std::string excess = derived == nullptr ? "" : over_capacity(desc_, plan, *derived);
+            if (!excess.empty()) {
+                space_.rejected[reason_class(excess)]++;
+                return std::nullopt;
+            }
             if (known_.insert(plan.text()).second)
                 space_.plans.push_back(plan);
             else
@@ -113,7 +120,7 @@ std::vector<Axis> axes_of(const ConvDesc &desc, const Plan &derived, const PlanR
     return axes;
 }
 
-void add_all(Collector &collector, PlanRequest request, const std::vector<Axis> &axes) {
+void add_all(Collector &collector, PlanRequest request, const Plan &derived, const std::vector<Axis> &axes) {
     const int64_t count =
         std::accumulate(axes.begin(), axes.end(), int64_t{1}, [](int64_t product, const Axis &axis) {
             return product * static_cast<int64_t>(axis.values.size());
@@ -125,7 +132,7 @@ void add_all(Collector &collector, PlanRequest request, const std::vector<Axis> 
             request.params[axis->name] = axis->values[static_cast<size_t>(rest % values)];
             rest /= values;
         }
-        collector.add(request);
+        collector.add(request, &derived);
     }
 }
 
@@ -146,7 +153,7 @@ Space enumerate_space(const ConvDesc &desc, const Target &target, const PlanRequ
             pairs.emplace_back(request, *derived);
     }
     for (const auto &[request, derived] : pairs)
-        add_all(collector, request, axes_of(desc, derived, request));
+        add_all(collector, request, derived, axes_of(desc, derived, request));
     return collector.take();
 }
 

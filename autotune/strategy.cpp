@@ -53,6 +53,10 @@ std::unique_ptr<Strategy> make_analytic(const ConvDesc &desc, const Space &space
 
 } // namespace
 
+std::unique_ptr<Strategy> make_in_order(const Space &space) {
+    return std::make_unique<Ordered>(all_of(space));
+}
+
 const std::vector<StrategyInfo> &strategy_table() {
     static const std::vector<StrategyInfo> kTable = {
         {"analytic", "the most promising by arithmetic first", make_analytic},

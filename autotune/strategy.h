@@ -25,6 +25,9 @@ public:
     virtual void learn(size_t /* candidate */, std::optional<double> /* cost */) {}
 };
 
+/// The candidates in the order of the space. No row of the table: for plans that the caller lists.
+std::unique_ptr<Strategy> make_in_order(const Space &space);
+
 /// A row of `convsmith tune --strategy`.
 struct StrategyInfo {
     std::string name;

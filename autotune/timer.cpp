@@ -5,6 +5,7 @@
 #include "generators/error.h"
 #include "runtime/kernel.h"
 #include "runtime/oracle.h"
+#include "runtime/workspace.h"
 
 #include <sched.h>
 
@@ -41,8 +42,10 @@ std::optional<double> CandidateTimer::time(size_t id, const Candidate &candidate
     request["do"] = "time";
     request["id"] = id;
     Reply reply = worker_.ask(request, limits_);
-    if (reply.status == Status::Ok && reply.answer.contains("ns"))
+    if (reply.status == Status::Ok && reply.answer.contains("ns")) {
+        workspace_bytes_[id] = reply.answer.value("workspace_bytes", int64_t{0});
         return reply.answer["ns"].get<double>();
+    }
     if (reply.status == Status::Ok) { // an Error of the kernel's
         reply.status = Status::Crash;
         reply.error = reply.answer.value("error", "no time");
@@ -63,6 +66,11 @@ double CandidateTimer::probe() {
 
 void CandidateTimer::clear() {
     worker_.ask({{"do", "clear"}}, limits_);
+}
+
+int64_t CandidateTimer::workspace_bytes(size_t id) const {
+    const auto known = workspace_bytes_.find(id);
+    return known != workspace_bytes_.end() ? known->second : 0;
 }
 
 const Reply &CandidateTimer::failure(size_t id) {
@@ -104,15 +112,18 @@ Json KernelTimer::answer(const std::string &what, const Json &request) {
         throw Error(ErrorCode::BadArgument,
                     "worker request: do is '" + what + "', want judge, time, probe or clear");
     const Candidate candidate = parse_candidate(request);
-    return {{"ns", block_of(request.at("id").get<int>(), candidate).ns_per_call()}};
+    const int id = request.at("id").get<int>();
+    const double ns = block_of(id, candidate).ns_per_call();
+    return {{"ns", ns}, {"workspace_bytes", workspace_bytes_.at(id)}};
 }
 
 Block &KernelTimer::block_of(int id, const Candidate &candidate) {
     const auto found = blocks_.find(id);
-    return found != blocks_.end() ? found->second : blocks_.emplace(id, make_block(candidate)).first->second;
+    return found != blocks_.end() ? found->second
+                                  : blocks_.emplace(id, make_block(id, candidate)).first->second;
 }
 
-Block KernelTimer::make_block(const Candidate &candidate) {
+Block KernelTimer::make_block(int id, const Candidate &candidate) {
     if (!call_ || call_->problem.desc != candidate.desc) {
         blocks_.clear();
         call_ = std::make_unique<Call>(candidate.desc, candidate.seed);
@@ -123,6 +134,7 @@ Block KernelTimer::make_block(const Candidate &candidate) {
     const auto kernel = Jit(jit_options(candidate)).kernel(candidate.desc, plan_choice(candidate));
     const auto filter = std::make_shared<PackedFilter>(kernel->pack(call_->problem.filters()));
     const Call &call = *call_;
+    workspace_bytes_[id] = measure_workspace([&] { kernel->run(call.tensors, *filter); }).peak;
     return Block({candidate.plan.text(), [kernel, filter, &call] { kernel->run(call.tensors, *filter); }},
                  kBlockNs);
 }

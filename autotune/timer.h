@@ -29,6 +29,9 @@ public:
     /// Lets the worker forget all kernels.
     void clear();
 
+    /// Most heap memory that a call of a candidate that was timed holds; 0: not known.
+    int64_t workspace_bytes(size_t id) const;
+
     /// How a candidate failed: status and text. Ok for one that did not.
     const Reply &failure(size_t id);
 
@@ -36,6 +39,7 @@ private:
     Worker worker_;
     WorkerLimits limits_;
     std::map<size_t, Reply> failures_;
+    std::map<size_t, int64_t> workspace_bytes_;
 };
 
 /// The worker's side: kernels and the tensors that they are called with.
@@ -53,10 +57,11 @@ private:
     struct Call;
 
     Block &block_of(int id, const Candidate &candidate);
-    Block make_block(const Candidate &candidate);
+    Block make_block(int id, const Candidate &candidate);
 
     std::unique_ptr<Call> call_; ///< of the problem at hand
     std::map<int, Block> blocks_;
+    std::map<int, int64_t> workspace_bytes_; ///< that a call of those holds
     std::optional<Block> probe_;
 };
 

@@ -1,11 +1,11 @@
 // See tuner.h.
 #include "autotune/tuner.h"
 
-#include "autotune/curate.h"
 #include "autotune/race.h"
+#include "autotune/scratch_dir.h"
 #include "autotune/timer.h"
 #include "generators/error.h"
-#include "runtime/temp_dir.h"
+#include "runtime/records/curate.h"
 #include "runtime/thread_pool.h"
 
 #include <fmt/format.h>
@@ -26,19 +26,37 @@ using Clock = std::chrono::steady_clock;
 constexpr double kJudgingShare = 0.85;
 /// Between two looks at a busy worker.
 constexpr int kPollMs = 5;
-/// Rounds of the last race, between the best and the planner's own plan.
-constexpr int kFinalRounds = 27;
+/// Of the budget, what is kept for judging the best again and for its last race.
+constexpr double kFinalShare = 0.1;
+/// Rounds of the last race, between the best and the planner's own plan: if there is time, and at least.
+constexpr int kFinalRounds = 27, kLeastFinalRounds = 6;
+/// Candidates that may fail on fresh data before the run gives up.
+constexpr int kMostFreshFailures = 16;
 
 double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// The planner's own plan and those that the caller lists.
+Space listed_space(const ConvDesc &desc, const Target &target, const TuneOptions &options) {
+    Space space;
+    space.plans.push_back(make_plan(desc, target, options.fixed).plan);
+    for (const Plan &plan : options.plans) {
+        const auto is_same = [&](const Plan &other) { return other.text() == plan.text(); };
+        if (std::none_of(space.plans.begin(), space.plans.end(), is_same))
+            space.plans.push_back(plan);
+    }
+    return space;
 }
 
 class Tuning {
 public:
     Tuning(const ConvDesc &desc, const Target &target, const Database &database, const TuneOptions &options)
         : desc_(desc), database_(database), options_(options),
-          space_(enumerate_space(desc, target, options.fixed)),
-          strategy_(strategy_info(options.strategy).make(desc, space_, options.seed)),
+          space_(options.plans.empty() ? enumerate_space(desc, target, options.fixed)
+                                       : listed_space(desc, target, options)),
+          strategy_(options.plans.empty() ? strategy_info(options.strategy).make(desc, space_, options.seed)
+                                          : make_in_order(space_)),
           timer_(options.worker, options.limits) {
         const int compilers = options.compilers > 0 ? options.compilers : available_cores();
         for (int i = 0; i < compilers; i++)
@@ -57,7 +75,7 @@ public:
         std::vector<size_t> batch = read_known();
         while (!batch.empty()) {
             race_batch(judge(batch));
-            if (seconds_left() <= 0)
+            if (search_seconds_left() <= 0)
                 break;
             batch = next_batch();
         }
@@ -67,9 +85,10 @@ public:
 
 private:
     double seconds_left() const { return options_.budget_seconds - seconds_since(start_); }
+    double search_seconds_left() const { return seconds_left() - kFinalShare * options_.budget_seconds; }
 
     Candidate candidate(size_t index) const {
-        return {desc_, space_.plans[index], options_.threads, options_.seed, cache_.string()};
+        return {desc_, space_.plans[index], options_.threads, options_.seed, cache_.path()};
     }
 
     Record record_of(size_t index, Status status, const std::string &error) const {
@@ -99,7 +118,9 @@ private:
             known_.insert(index);
             const bool is_ok = record->status == Status::Ok;
             strategy_->learn(index, is_ok ? std::optional<double>(record->cost()) : std::nullopt);
-            if (!is_ok)
+            if (is_ok)
+                costs_[index] = record->cost();
+            else
                 has_failed_.insert(index);
         }
         result_.progress.known = static_cast<int64_t>(known_.size());
@@ -166,9 +187,9 @@ private:
     }
 
     /// Compiles and judges a batch, several at a time; those that are right, in the batch's order. The very
-    /// first candidate is judged whatever the time.
+    /// first candidate is judged whatever the time; those at work when the search ends are given up.
     std::vector<size_t> judge(const std::vector<size_t> &batch) {
-        const double until = seconds_since(start_) + kJudgingShare * std::max(0.0, seconds_left());
+        const double until = seconds_since(start_) + kJudgingShare * std::max(0.0, search_seconds_left());
         std::vector<std::optional<size_t>> at_work(workers_.size());
         std::vector<size_t> right;
         size_t next = 0;
@@ -191,11 +212,22 @@ private:
                     at_work[w].reset();
                 }
             }
+            if (incumbent_ && search_seconds_left() <= 0)
+                give_up(at_work);
             if (is_idle)
                 break;
         }
         std::sort(right.begin(), right.end());
         return right;
+    }
+
+    /// Ends the workers that are busy.
+    void give_up(std::vector<std::optional<size_t>> &at_work) {
+        for (size_t w = 0; w < at_work.size(); w++) {
+            if (at_work[w])
+                workers_[w] = std::make_unique<Worker>(options_.worker);
+            at_work[w].reset();
+        }
     }
 
     /// Times what is new beside the best so far, and stores it.
@@ -207,7 +239,7 @@ private:
         timer_.clear();
         RaceOptions race_options;
         race_options.seed = options_.seed + ++races_;
-        race_options.is_over = [&] { return incumbent_ && seconds_left() <= 0; };
+        race_options.is_over = [&] { return incumbent_ && search_seconds_left() <= 0; };
         const RaceResult raced = race_of(racers, race_options);
         if (raced.racers[0].has_failed) { // the race ends with the one to beat
             store_raced(racers[0], raced.racers[0], raced.probe_ns);
@@ -238,6 +270,7 @@ private:
         } else if (!racer.ns.empty()) {
             const Record record = timed_record(index, racer, probe_ns);
             strategy_->learn(index, record.cost());
+            costs_[index] = record.cost();
             if (!recorded_.insert(index).second)
                 return;
             result_.outcomes[Status::Ok]++;
@@ -250,6 +283,7 @@ private:
         record.max_error = max_errors_[index];
         record.ns = timing_of(racer.ns);
         record.probe_ns = probe_ns;
+        record.workspace_bytes = timer_.workspace_bytes(index);
         return record;
     }
 
@@ -258,22 +292,23 @@ private:
     void conclude() {
         result_.default_plan = space_.plans[0];
         result_.best = space_.plans[0];
+        incumbent_ = best_on_fresh_data();
         if (!incumbent_)
             return;
-        if (!is_right_on_fresh_data(*incumbent_))
-            incumbent_ = 0;
         timer_.clear();
+        int64_t rounds = 0;
         RaceOptions race_options;
         race_options.stages = {kFinalRounds};
         race_options.seed = options_.seed;
-        std::vector<size_t> racers;
-        if (*incumbent_ != 0)
-            racers.push_back(*incumbent_);
-        if (has_failed_.count(0) == 0)
+        race_options.is_over = [&] { return ++rounds > kLeastFinalRounds && seconds_left() <= 0; };
+        std::vector<size_t> racers = {*incumbent_};
+        if (*incumbent_ != 0 && has_failed_.count(0) == 0 && is_right_on_fresh_data(0))
             racers.insert(racers.begin(), 0);
-        if (racers.empty())
-            return;
-        const RaceResult raced = race_of(racers, race_options);
+        RaceResult raced = race_of(racers, race_options);
+        if (raced.racers[0].has_failed && racers.size() > 1) {
+            racers.erase(racers.begin());
+            raced = race_of(racers, race_options);
+        }
         const size_t winner = raced.winner();
         if (raced.racers[winner].ns.empty())
             return;
@@ -284,6 +319,26 @@ private:
         store(result_.record);
         result_.progress.best_ratio = result_.ratio;
         report();
+    }
+
+    /// The best so far, or if it is wrong on fresh data the fastest that is right; nothing if that is none.
+    std::optional<size_t> best_on_fresh_data() {
+        std::optional<size_t> best = incumbent_;
+        for (int i = 0; best && i < kMostFreshFailures; i++) {
+            if (is_right_on_fresh_data(*best))
+                return best;
+            best = fastest_timed();
+        }
+        return std::nullopt;
+    }
+
+    std::optional<size_t> fastest_timed() const {
+        std::optional<size_t> fastest;
+        for (const auto &[index, cost] : costs_) {
+            if (has_failed_.count(index) == 0 && (!fastest || cost < costs_.at(*fastest)))
+                fastest = index;
+        }
+        return fastest;
     }
 
     bool is_right_on_fresh_data(size_t index) {
@@ -301,7 +356,7 @@ private:
     const Database &database_;
     const TuneOptions &options_;
     const Clock::time_point start_ = Clock::now();
-    const TempDir cache_; ///< candidates' code, which nobody else needs
+    const ScratchDir cache_; ///< candidates' code, which nobody else needs
     Space space_;
     std::unique_ptr<Strategy> strategy_;
     std::vector<std::unique_ptr<Worker>> workers_;
@@ -311,6 +366,7 @@ private:
     std::set<size_t> recorded_; ///< of those, the ones whose times need not be recorded
     std::set<size_t> has_failed_;
     std::map<size_t, double> max_errors_;
+    std::map<size_t, double> costs_; ///< of those timed, in this run or before
     std::optional<size_t> incumbent_;
     uint64_t races_ = 0;
     TuneResult result_;

@@ -3,9 +3,9 @@
 // strategy.h, candidate.h, race.h; after it: `convsmith tune`.
 #pragma once
 
-#include "autotune/database.h"
 #include "autotune/strategy.h"
 #include "autotune/worker.h"
+#include "runtime/records/database.h"
 
 #include <cstdint>
 #include <functional>
@@ -29,6 +29,9 @@ struct TuneOptions {
     double budget_seconds = 60;
     PlanRequest fixed; ///< what the caller fixes of every plan
     std::string strategy = "analytic";
+    /// Tried in this order beside the planner's own plan, and nothing else; empty: the whole space, in the
+    /// strategy's.
+    std::vector<Plan> plans;
     int threads = 1;   ///< that kernels use
     int compilers = 0; ///< workers that compile and judge at once; 0: one per core
     uint64_t seed = 1;
@@ -51,9 +54,9 @@ struct TuneResult {
 };
 
 /// Tunes `desc` for this machine. What `database` already holds of this problem, machine and build is not
-/// measured again; its best takes part in the first race. Ends after the budget (a race that runs is cut
-/// short), or when the space is exhausted. A full disk does not end the run: it goes on without a database.
-/// Throws as enumerate_space, and Error(Io) if workers cannot be started.
+/// measured again; its best takes part in the first race. Ends after the budget (what is at work then is
+/// given up, a race that runs is cut short), or when the space is exhausted. A full disk does not end the
+/// run: it goes on without a database. Throws as enumerate_space, and Error(Io) if workers cannot be started.
 TuneResult tune(const ConvDesc &desc, const Target &target, const Database &database,
                 const TuneOptions &options);
 

@@ -34,6 +34,14 @@ int64_t resident_bytes(int process) {
     return resident * sysconf(_SC_PAGESIZE);
 }
 
+/// How long the main thread of a process was ready and had to wait for a core; 0 where the system does not
+/// say.
+double seconds_waited(int process) {
+    int64_t ran_ns = 0, waited_ns = 0;
+    std::ifstream(fmt::format("/proc/{}/schedstat", process)) >> ran_ns >> waited_ns;
+    return static_cast<double>(waited_ns) * 1e-9;
+}
+
 /// The end of what a process printed.
 std::string tail_of(int file) {
     constexpr off_t kShown = 2000;
@@ -116,8 +124,8 @@ void Worker::post(const Json &request, const WorkerLimits &limits) {
     if (!is_running())
         start();
     limits_ = limits;
-    deadline_ = Clock::now() +
-                std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(limits.seconds));
+    posted_ = Clock::now();
+    waited_before_ = seconds_waited(child_);
     send_line(request.dump() + "\n"); // if the process is gone, the first poll says so
 }
 
@@ -135,11 +143,23 @@ std::optional<Reply> Worker::poll(int wait_ms) {
         return end(Status::Crash, "");
     if (std::optional<Reply> reply = take_answer())
         return reply;
-    if (Clock::now() >= deadline_)
-        return end(Status::Timeout, fmt::format("no answer within {:g} s", limits_.seconds));
+    if (const std::string why = overdue(); !why.empty())
+        return end(Status::Timeout, why);
     if (resident_bytes(child_) > limits_.memory_bytes)
         return end(Status::OutOfMemory, fmt::format("took more than {} MiB", limits_.memory_bytes >> 20));
     return std::nullopt;
+}
+
+std::string Worker::overdue() const {
+    constexpr double kPatience = 10; // times the limit
+    const double elapsed = std::chrono::duration<double>(Clock::now() - posted_).count();
+    if (elapsed < limits_.seconds)
+        return "";
+    const double waited = seconds_waited(child_) - waited_before_;
+    if (elapsed - waited < limits_.seconds && elapsed < kPatience * limits_.seconds)
+        return "";
+    return fmt::format("no answer within {:g} s ({:.1f} s of them waiting for a core)", limits_.seconds,
+                       waited);
 }
 
 bool Worker::send_line(const std::string &line) const {

@@ -3,8 +3,8 @@
 // the worker's program); between them one JSON value a line over a socket.
 #pragma once
 
-#include "autotune/record.h"
 #include "runtime/frontend/json_fields.h"
+#include "runtime/records/record.h"
 
 #include <chrono>
 #include <cstdint>
@@ -17,6 +17,7 @@ namespace convsmith::autotune {
 
 /// What one request may use.
 struct WorkerLimits {
+    /// Not counted: time in which other processes had all cores. Ten times as long is too long in any case.
     double seconds = 30;
     int64_t memory_bytes = int64_t{4} << 30; ///< of the worker, resident
 };
@@ -58,6 +59,8 @@ private:
 
     void start();
     bool send_line(const std::string &line) const;
+    /// Why the request at hand takes too long; empty if it does not.
+    std::string overdue() const;
     /// False if the process has closed its end.
     bool receive(int wait_ms);
     std::optional<Reply> take_answer();
@@ -66,7 +69,8 @@ private:
 
     std::vector<std::string> command_;
     WorkerLimits limits_; ///< of the request at hand
-    Clock::time_point deadline_;
+    Clock::time_point posted_;
+    double waited_before_ = 0; ///< seconds that the process had waited for a core when the request was posted
     int child_ = 0;
     int socket_ = -1;
     int output_ = -1; ///< what the process prints, in memory

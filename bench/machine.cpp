@@ -2,8 +2,8 @@
 // (autotune/probe.h).
 #include "bench/machine.h"
 
-#include "autotune/hardware.h"
 #include "autotune/probe.h"
+#include "runtime/records/hardware.h"
 #include "runtime/thread_pool.h"
 
 #include <algorithm>

@@ -18,7 +18,8 @@ Json layer_json(const LayerResult &layer) {
     Json json = {{"name", layer.name},
                  {"key", layer.desc.key()},
                  {"multiplicity", layer.multiplicity},
-                 {"plan", layer.choice.plan.text()}};
+                 {"plan", layer.choice.plan.text()},
+                 {"source", layer.choice.source}};
     if (!layer.ok()) {
         json["failure"] = layer.failure;
         return json;
@@ -99,8 +100,8 @@ std::string name_column(const LayerResult &layer) {
 std::string groups_text(const std::string &title, const std::vector<GroupSummary> &groups) {
     if (groups.size() < 2)
         return "";
-    std::string text = fmt::format("\n{} {:>6} {:>10} {:>18} {:>9} {:>7}\n", column(title, kPlanWidth), "layers",
-                                   "ms", "best peer geomean", "network", "worst");
+    std::string text = fmt::format("\n{} {:>6} {:>10} {:>18} {:>9} {:>7}\n", column(title, kPlanWidth),
+                                   "layers", "ms", "best peer geomean", "network", "worst");
     for (const GroupSummary &group : groups) {
         text += fmt::format("{} {:>6} {:>10}", column(group.name, kPlanWidth), group.layers,
                             milliseconds(group.our_ns));

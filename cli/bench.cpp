@@ -19,6 +19,7 @@ namespace {
 struct BenchOptions {
     SpecOptions specs;
     PlanOptions plan;
+    RecordOptions records;
     std::string target;
     std::string filter;
     std::string json;
@@ -70,8 +71,9 @@ Selection select_layers(const BenchOptions &options, const std::vector<Network> 
     for (const Network &network : networks)
         select_layers(options, network, selection);
     if (selection.layers.empty())
-        throw Error(ErrorCode::BadArgument,
-                    fmt::format("bench: no layer to time: no name or key contains --filter '{}'", options.filter));
+        throw Error(
+            ErrorCode::BadArgument,
+            fmt::format("bench: no layer to time: no name or key contains --filter '{}'", options.filter));
     return selection;
 }
 
@@ -84,7 +86,7 @@ std::string title_of(const std::vector<bench::NetworkUse> &networks) {
 bench::CompareOptions compare_options(const BenchOptions &options) {
     bench::CompareOptions compare;
     compare.threads = options.threads;
-    compare.plan = plan_request(options.plan);
+    compare.plan = plan_request(options.plan, options.records, options.threads);
     compare.target = parse_target(options.target);
     if (!runs_natively(compare.target))
         throw Error(ErrorCode::Unsupported,
@@ -160,6 +162,7 @@ void add_bench(CLI::App &app, Command &command) {
     const auto options = std::make_shared<BenchOptions>();
     add_spec_options(*bench, options->specs);
     add_plan_options(*bench, options->plan);
+    add_record_options(*bench, options->records);
     add_target_option(*bench, options->target);
     add_threads_option(*bench, options->threads);
     bench

@@ -24,6 +24,7 @@ namespace {
 struct CheckArguments {
     SpecOptions specs;
     PlanOptions plan;
+    RecordOptions records;
     std::string target;
     std::string cases;
     std::string json;
@@ -175,7 +176,7 @@ int run_check(const CheckArguments &arguments) {
     require_one_source(arguments);
     CheckOptions options;
     options.target = parse_target(arguments.target);
-    options.request = plan_request(arguments.plan);
+    options.request = plan_request(arguments.plan, arguments.records, arguments.threads);
     options.seed = arguments.seed;
     options.max_points = arguments.max_points;
     set_num_threads(arguments.threads);
@@ -233,6 +234,7 @@ void add_check(CLI::App &app, Command &command) {
         ->capture_default_str();
     add_target_option(check, arguments->target);
     add_plan_options(check, arguments->plan);
+    add_record_options(check, arguments->records);
     add_threads_option(check, arguments->threads);
     add_json_option(check, arguments->json);
     check.add_flag("--verbose", arguments->verbose, "A line for every check");

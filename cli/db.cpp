@@ -1,14 +1,18 @@
 // `convsmith db`: what tuning databases hold, which record a look-up takes, and keeping files in order. The
 // format is docs/database.md, the work autotune/database.h, curate.h and lookup.h.
-#include "autotune/curate.h"
-#include "autotune/lookup.h"
+#include "autotune/retime.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/tune_layers.h"
 #include "generators/error.h"
 #include "runtime/frontend/file_io.h"
+#include "runtime/records/curate.h"
+#include "runtime/records/lookup.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -32,6 +36,9 @@ struct DbOptions {
     int threads = 1;
     int keep = 1;
     PruneOptions prune;
+    bool retime = false;
+    std::string budget = "10m"; ///< of retiming
+    int best = 4;               ///< plans of a problem that are timed again
 };
 
 /// The file that --db names, or the default one.
@@ -95,20 +102,14 @@ void show(const DbOptions &options) {
 }
 
 Json explain_lookup(const LookUp &lookup) {
-    const std::string stale = lookup.stale > 0
-                                  ? fmt::format("; {} stale, not trusted before they are timed again",
-                                                count_text(lookup.stale, "record"))
-                                  : "";
-    const std::string wrong =
-        lookup.wrong > 0 ? fmt::format("; {} of plans with wrong results", count_text(lookup.wrong, "record"))
-                         : "";
+    for (const std::string &reason : lookup.passed_over())
+        fmt::print("    passed over: {}\n", reason);
     if (!lookup.found) {
-        fmt::print("    no record: the default plan{}{}\n", stale, wrong);
+        fmt::print("    no record: the default plan\n");
         return {{"found", false}, {"stale", lookup.stale}, {"wrong", lookup.wrong}};
     }
     const Record &record = *lookup.found->record;
-    fmt::print("    {}  {}\n    {}{}{}\n", time_text(record), record.plan_text(), lookup.found->text(), stale,
-               wrong);
+    fmt::print("    {}  {}\n    {}\n", time_text(record), record.plan_text(), lookup.found->text());
     return {{"found", true},
             {"stale", lookup.stale},
             {"wrong", lookup.wrong},
@@ -122,7 +123,7 @@ void best(const DbOptions &options) {
         return show_records(best_records(read_and_warn(database_of(options)), 1), options.json);
     Query query;
     query.target = parse_target(options.target).halide;
-    query.threads = options.threads;
+    query.threads = plan_threads(options.threads);
     if (!options.accuracy.empty())
         query.accuracy = parse_accuracy(options.accuracy);
     const Layers layers = load_layers(options.db);
@@ -195,6 +196,43 @@ int check(const DbOptions &options) {
     return defects == 0 ? 0 : 1;
 }
 
+/// Judges and times the plans of stale records again; the number of problems for which that failed.
+int retime(const DbOptions &options) {
+    const Database database = database_of(options);
+    database.check_writable();
+    const double budget = parse_duration("--budget", options.budget);
+    const StaleRecords stale = stale_records(database.read(), options.best);
+    if (stale.elsewhere > 0)
+        fmt::print("{} of other machines: to be timed again there\n",
+                   count_text(stale.elsewhere, "stale record"));
+    const auto start = std::chrono::steady_clock::now();
+    int failures = 0;
+    for (size_t i = 0; i < stale.problems.size(); i++) {
+        const StaleProblem &problem = stale.problems[i];
+        for (const std::string &reason : problem.refused)
+            fmt::print("{}\n    refused: {}\n", problem.desc.key(), reason);
+        if (problem.left > 0)
+            fmt::print("{}\n    {} left stale: slower than the {} best\n", problem.desc.key(),
+                       count_text(problem.left, "record"), options.best);
+        if (problem.plans.empty())
+            continue;
+        TuneOptions tuning;
+        tuning.threads = problem.threads;
+        tuning.plans = problem.plans;
+        const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+        const double share =
+            std::max(0.0, budget - spent.count()) / static_cast<double>(stale.problems.size() - i);
+        Layer layer;
+        layer.name = problem.desc.key();
+        layer.desc = problem.desc;
+        const TunedLayers tuned = tune_layers({layer}, problem.target, database, share, tuning);
+        if (!tuned.store_error.empty())
+            throw Error(ErrorCode::Io, "db check --retime: " + tuned.store_error);
+        failures += tuned.untimed;
+    }
+    return failures;
+}
+
 void prune(const DbOptions &options) {
     int64_t removed = 0;
     const Database database = database_of(options);
@@ -256,8 +294,23 @@ void add_check(CLI::App &db, const Options &options, Command &command) {
         *db.add_subcommand("check", "Find lines that nobody can use; exit code 1 if there are any");
     add_db_option(app, options);
     add_json_option(app, options->json);
-    app.footer("Examples:\n  convsmith db check --db tuned.jsonl");
-    app.callback([options, &command] { command.exit_code = check(*options); });
+    app.add_flag(
+        "--retime", options->retime,
+        "Judge and time again, on this machine, what records of other versions of Halide, LLVM or the "
+        "algorithms say, so that it counts again");
+    app.add_option("--budget", options->budget, "Time for --retime: 90s, 10m, 2h")
+        ->type_name("TIME")
+        ->capture_default_str();
+    app.add_option("--best", options->best, "Plans of each problem that --retime takes, fastest first")
+        ->type_name("N")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    app.footer("Examples:\n  convsmith db check --db tuned.jsonl\n"
+               "  convsmith db check --db tuned.jsonl --retime --budget 10m");
+    app.callback([options, &command] {
+        const int untimed = options->retime ? retime(*options) : 0;
+        command.exit_code = std::max(check(*options), untimed > 0 ? 1 : 0);
+    });
 }
 
 void add_prune(CLI::App &db, const Options &options) {

@@ -22,6 +22,7 @@ namespace {
 struct ExplainOptions {
     SpecOptions specs;
     PlanOptions plan;
+    RecordOptions records;
     std::string target;
     std::string json;
     int threads = 1;
@@ -92,9 +93,9 @@ Json problem_json(const Layer &layer) {
     return json;
 }
 
-/// A plan of the generic schedule that nobody asked for is said to be a fallback.
+/// A plan of the generic schedule that nobody asked for or measured is said to be a fallback.
 void explain_plan(const ConvDesc &desc, const PlanChoice &choice, bool is_schedule_free, Json &json) {
-    const bool is_fallback = is_schedule_free && choice.plan.schedule == "generic";
+    const bool is_fallback = is_schedule_free && !choice.is_tuned && choice.plan.schedule == "generic";
     print_row("plan", choice.plan.text());
     print_row("source",
               choice.source + (is_fallback ? ", fallback: no tuned schedule takes this problem" : ""));
@@ -103,6 +104,8 @@ void explain_plan(const ConvDesc &desc, const PlanChoice &choice, bool is_schedu
               fmt::format("{} ({}): {}", accuracy_name(choice.accuracy), choice.accuracy_source,
                           error > 0 ? fmt::format("errors up to {:g} of the largest result", error)
                                     : "errors of a sum"));
+    for (const std::string &reason : choice.passed_over)
+        print_row("passed over", reason);
     Json rejected = Json::array();
     for (const Rejection &rejection : choice.rejected) {
         print_row("rejected", fmt::format("{}: {}", rejection.schedule, rejection.reason));
@@ -119,6 +122,8 @@ void explain_plan(const ConvDesc &desc, const PlanChoice &choice, bool is_schedu
                         {"source", choice.accuracy_source},
                         {"relative_error", choice.plan.relative_error()}};
     json["source"] = choice.source;
+    json["tuned"] = choice.is_tuned;
+    json["passed_over"] = choice.passed_over;
     json["fallback"] = is_fallback;
     json["rejected"] = rejected;
 }
@@ -148,7 +153,7 @@ Json machine_json(const bench::Machine &machine) {
 
 void run_explain(const ExplainOptions &options) {
     const Target target = parse_target(options.target);
-    const PlanRequest request = plan_request(options.plan);
+    const PlanRequest request = plan_request(options.plan, options.records, options.threads);
     const Network network = load_merged(options.specs);
     std::vector<PlanChoice> choices;
     for (const Layer &layer : network.layers) {
@@ -194,6 +199,7 @@ void add_explain(CLI::App &app, Command &) {
     add_spec_options(explain, options->specs);
     add_target_option(explain, options->target);
     add_plan_options(explain, options->plan);
+    add_record_options(explain, options->records);
     add_threads_option(explain, options->threads);
     add_json_option(explain, options->json);
     explain.footer("Examples:\n"

@@ -3,6 +3,8 @@
 
 #include "generators/error.h"
 #include "runtime/frontend/file_io.h"
+#include "runtime/records/recorded_plans.h"
+#include "runtime/thread_pool.h"
 
 #include <fmt/format.h>
 
@@ -175,6 +177,25 @@ PlanRequest plan_request(const PlanOptions &options) {
         request.params[parts->first] = static_cast<int>(*value);
     }
     return request;
+}
+
+void add_record_options(CLI::App &app, RecordOptions &options) {
+    CLI::Option *db = app.add_option("--db", options.db,
+                                     "Tuning records to plan with, before the user's and the shipped ones "
+                                     "(default: convsmith_tuning.jsonl here, if there is one)")
+                          ->type_name("FILE");
+    app.add_flag("--no-db", options.none, "Plan without tuning records")->excludes(db);
+}
+
+PlanRequest plan_request(const PlanOptions &options, const RecordOptions &records, int threads) {
+    PlanRequest request = plan_request(options);
+    request.tuned = autotune::load_recorded_plans(records.none ? "-" : records.db);
+    request.threads = plan_threads(threads);
+    return request;
+}
+
+int plan_threads(int threads) {
+    return threads > 0 ? threads : available_cores();
 }
 
 void add_threads_option(CLI::App &app, int &threads) {

@@ -1,7 +1,7 @@
 // Options that several subcommands share, so that one name means one thing everywhere: SPEC, --shape,
 // --target,
-// --schedule, --threads, --json. A subcommand declares them with add_* and reads them in its callback; text
-// is only checked there, so a mistake is an Error that main.cpp turns into one line and exit code 2.
+// --schedule, --db, --threads, --json. A subcommand declares them with add_* and reads them in its callback;
+// text is only checked there, so a mistake is an Error that main.cpp turns into one line and exit code 2.
 #pragma once
 
 #include "runtime/frontend/network.h"
@@ -69,6 +69,22 @@ void add_plan_options(CLI::App &app, PlanOptions &options);
 
 /// The request for make_plan. Throws Error(BadArgument) for a --param that is not name=integer.
 PlanRequest plan_request(const PlanOptions &options);
+
+/// What --db and --no-db hold: which tuning records plans are made with.
+struct RecordOptions {
+    std::string db;
+    bool none = false;
+};
+
+/// Declares --db and --no-db.
+void add_record_options(CLI::App &app, RecordOptions &options);
+
+/// The number of threads that --threads means: 0 is one per core.
+int plan_threads(int threads);
+
+/// plan_request with the tuning records for kernels of `threads` threads (0: one per core). Throws Error(Io)
+/// if the file that --db names cannot be read.
+PlanRequest plan_request(const PlanOptions &options, const RecordOptions &records, int threads);
 
 /// Declares --threads N (0 = one per core).
 void add_threads_option(CLI::App &app, int &threads);

@@ -1,18 +1,17 @@
 // `convsmith tune`: searches the fastest right plan of each layer on this machine and records what it finds
 // (autotune/tuner.h, docs/database.md).
-#include "autotune/lookup.h"
 #include "autotune/tuner.h"
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "cli/progress.h"
+#include "cli/tune_layers.h"
 #include "generators/error.h"
+#include "runtime/content_hash.h"
+#include "runtime/records/lookup.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <set>
 
@@ -34,19 +33,6 @@ struct TuneArguments {
     uint64_t seed = 1;
 };
 
-/// "90s", "10m", "2h" or a number of seconds.
-double parse_duration(const std::string &text) {
-    char *rest = nullptr;
-    const double number = std::strtod(text.c_str(), &rest);
-    const std::string unit = rest;
-    const double seconds = unit.empty() || unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
-    if (rest == text.c_str() || !(number > 0) || seconds == 0)
-        throw Error(
-            ErrorCode::BadArgument,
-            fmt::format("--budget: got '{}', want a positive number and s, m or h, such as 10m", text));
-    return number * seconds;
-}
-
 /// Part `part` of `parts`.
 struct Shard {
     int part = 1, parts = 1;
@@ -62,101 +48,36 @@ Shard parse_shard(const std::string &text) {
     return shard;
 }
 
-/// Whether a problem belongs to the shard: by its key, so that every machine splits every list alike
-/// (FNV-1a).
+/// Whether a problem belongs to the shard: by its key, so that every machine splits every list alike.
 bool is_in_shard(const std::string &key, const Shard &shard) {
-    uint64_t hash = 14695981039346656037u;
-    for (const char c : key)
-        hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+    constexpr size_t kDigits = 15; // that a 64-bit number holds
+    const uint64_t hash = std::stoull(hex_of(digest_of({key})).substr(0, kDigits), nullptr, 16);
     return hash % static_cast<uint64_t>(shard.parts) == static_cast<uint64_t>(shard.part - 1);
 }
 
 /// The distinct problems of the specs that belong to the shard.
 std::vector<Layer> layers_to_tune(const TuneArguments &arguments) {
     const Shard shard = parse_shard(arguments.shard);
-    std::set<std::string> keys;
-    std::vector<Layer> layers;
-    for (Layer &layer : load_merged(arguments.specs).layers) {
-        if (keys.insert(layer.desc.key()).second && is_in_shard(layer.desc.key(), shard))
-            layers.push_back(std::move(layer));
-    }
+    std::vector<Layer> layers = layers_to_time(load_merged(arguments.specs).layers);
+    const auto is_elsewhere = [&](const Layer &layer) { return !is_in_shard(layer.desc.key(), shard); };
+    layers.erase(std::remove_if(layers.begin(), layers.end(), is_elsewhere), layers.end());
     return layers;
-}
-
-std::string progress_text(const std::string &layer, const TuneProgress &at, double budget) {
-    return fmt::format("{}: {} tried, {} failed, best {:.2f}x, {:.0f} s left", layer, at.tried, at.failed,
-                       1 / at.best_ratio, std::max(0.0, budget - at.seconds));
-}
-
-void print_result(const Layer &layer, const TuneResult &result) {
-    const TuneProgress &at = result.progress;
-    fmt::print(
-        "{}\n    {:.2f}x the default plan: {:.1f} us, {}\n    {} tried of {} candidates, {} known before",
-        layer.name, 1 / result.ratio, result.record.ns.median / 1e3, result.best.text(), at.tried, at.total,
-        at.known);
-    for (const auto &[status, count] : result.outcomes) {
-        if (status != Status::Ok)
-            fmt::print(", {} {}", count, status_name(status));
-    }
-    fmt::print("; {} rejected before compiling; {:.0f} s\n", total(result.rejected), at.seconds);
-    std::fflush(stdout);
-}
-
-Json result_json(const Layer &layer, const TuneResult &result) {
-    Json outcomes = Json::object();
-    for (const auto &[status, count] : result.outcomes)
-        outcomes[status_name(status)] = count;
-    const bool is_timed = result.record.ns.rounds > 0;
-    return {{"name", layer.name},
-            {"key", layer.desc.key()},
-            {"default", result.default_plan.text()},
-            {"best", result.best.text()},
-            {"speedup", 1 / result.ratio},
-            {"record", is_timed ? Json::parse(to_line(result.record)) : Json()},
-            {"candidates", result.progress.total},
-            {"tried", result.progress.tried},
-            {"known", result.progress.known},
-            {"outcomes", outcomes},
-            {"rejected", result.rejected},
-            {"seconds", result.progress.seconds}};
 }
 
 int run_tune(const TuneArguments &arguments) {
     const std::vector<Layer> selected = layers_to_tune(arguments);
-    const Target target = parse_target("host");
     const Database database(arguments.db.empty() ? default_database() : arguments.db);
     TuneOptions options;
-    options.budget_seconds =
-        parse_duration(arguments.budget) / static_cast<double>(std::max<size_t>(1, selected.size()));
     options.fixed = plan_request(arguments.plan);
     options.strategy = arguments.strategy;
-    options.worker = {std::filesystem::read_symlink("/proc/self/exe").string(), "worker"};
-    options.threads = arguments.threads;
+    options.threads = plan_threads(arguments.threads);
     options.seed = arguments.seed;
     strategy_info(options.strategy);
-    fmt::print("{} layers, {:.0f} s each, into {}\n", selected.size(), options.budget_seconds,
-               database.path());
-
-    Json layers = Json::array();
-    std::string store_error;
-    int untimed = 0;
-    for (const Layer &layer : selected) {
-        Progress bar("tuning", static_cast<int64_t>(selected.size()));
-        options.on_progress = [&](const TuneProgress &at) {
-            bar.update(static_cast<int64_t>(layers.size()),
-                       progress_text(layer.name, at, options.budget_seconds));
-        };
-        const TuneResult result = tune(layer.desc, target, database, options);
-        bar.clear();
-        if (!result.store_error.empty() && store_error.empty())
-            fmt::print(stderr, "warning: not recorded: {}\n", result.store_error);
-        store_error = result.store_error;
-        untimed += result.record.ns.rounds > 0 ? 0 : 1;
-        print_result(layer, result);
-        layers.push_back(result_json(layer, result));
-    }
-    write_json_file(arguments.json, {{"database", database.path()}, {"layers", layers}});
-    return untimed == 0 && store_error.empty() ? 0 : 1;
+    const double budget = parse_duration("--budget", arguments.budget);
+    fmt::print("{} layers, {:.0f} s, into {}\n", selected.size(), budget, database.path());
+    const TunedLayers tuned = tune_layers(selected, parse_target("host"), database, budget, options);
+    write_json_file(arguments.json, {{"database", database.path()}, {"layers", tuned.layers}});
+    return tuned.untimed == 0 && tuned.store_error.empty() ? 0 : 1;
 }
 
 } // namespace

@@ -152,10 +152,9 @@ public:
     void add_layer(const Layer &layer, const PlanRequest &request, uint64_t seed) {
         Check check;
         check.outcome.name = layer.name;
-        check.outcome.reproducer = fmt::format("convsmith check {} --seed {}{}", layer.desc.key(), seed,
-                                               option_text(options_, request));
         check.seed = seed;
-        if (!plan(check, layer.desc, request)) {
+        if (!plan(check, layer.desc, request,
+                  fmt::format("convsmith check {} --seed {}", layer.desc.key(), seed))) {
             return;
         }
         announce(check.outcome.reproducer);
@@ -168,8 +167,8 @@ public:
     void add_case(ConformanceCase source) {
         Check check;
         check.outcome.name = source.name;
-        check.outcome.reproducer =
-            "convsmith check --cases " + source.path + option_text(options_, options_.request);
+        const std::string command = "convsmith check --cases " + source.path;
+        check.outcome.reproducer = command + option_text(options_, options_.request);
         check.seed = options_.seed;
         if (!source.malformed.empty()) {
             return conclude(std::move(check.outcome), Verdict::Failed, source.malformed);
@@ -177,7 +176,7 @@ public:
         if (!source.skipped.empty()) {
             return conclude(std::move(check.outcome), Verdict::Skipped, source.skipped);
         }
-        if (!plan(check, source.problem.desc, options_.request)) {
+        if (!plan(check, source.problem.desc, options_.request, command)) {
             return;
         }
         announce(check.outcome.reproducer);
@@ -216,7 +215,9 @@ private:
 
     /// Chooses the plan; false if the check ends here. A request that names a schedule for some problems only
     /// is no failure of the others.
-    bool plan(Check &check, const ConvDesc &desc, const PlanRequest &request) {
+    /// A plan from a tuning record is spelled out in the command that repeats the check, by `command`.
+    bool plan(Check &check, const ConvDesc &desc, const PlanRequest &request, const std::string &command) {
+        check.outcome.reproducer = command + option_text(options_, request);
         check.outcome.key = desc.key();
         check.kernel_desc = desc;
         try {
@@ -227,6 +228,13 @@ private:
             return false;
         }
         check.outcome.plan = check.choice.plan.text();
+        if (check.choice.is_tuned) {
+            PlanRequest same = request;
+            same.variant = check.choice.plan.variant;
+            same.schedule = check.choice.plan.schedule;
+            same.params = check.choice.plan.params;
+            check.outcome.reproducer = command + option_text(options_, same);
+        }
         return true;
     }
 

@@ -64,20 +64,23 @@ public:
     /// else. Checks every tensor first: Error(BadArgument) names tensor, axis, got, want.
     virtual void run(const NamedTensors &tensors, const PackedFilter &filter = PackedFilter()) const = 0;
 
-    /// For many calls with the same tensors: checks as run does, now; what is returned computes, as often as it is
-    /// called, and looks at nothing again. It keeps the kernel's code; the tensors' and the filter's memory must stay
-    /// where it is. One thread at a time may call it.
+    /// For many calls with the same tensors: checks as run does, now; what is returned computes, as often as
+    /// it is called, and looks at nothing again. It keeps the kernel's code; the tensors' and the filter's
+    /// memory must stay where it is. One thread at a time may call it.
     virtual std::function<void()> bind(const NamedTensors &tensors,
                                        const PackedFilter &filter = PackedFilter()) const = 0;
 };
 
-/// Limits and places of the kernel cache.
+/// Limits and places of the kernel cache, and what plans are made with.
 struct JitOptions {
     /// Directory of the on-disk cache, shared between processes. Empty: $CONVSMITH_CACHE_DIR, else
     /// $XDG_CACHE_HOME/convsmith, else ~/.cache/convsmith. "-": no disk cache.
     std::string cache_dir;
     int64_t max_disk_bytes = 512ll << 20; ///< least recently used entries are removed beyond this
     int max_kernels = 256;                ///< loaded kernels kept in memory, least recently used dropped
+    /// Tuning records to plan with, besides the user's and the shipped ones (docs/database.md): a file.
+    /// Empty: convsmith_tuning.jsonl in the current directory, if there is one. "-": none at all.
+    std::string records;
 };
 
 /// What happened so far. Hits and compilations count convolution kernels; the numbers on disk entries also
@@ -97,12 +100,15 @@ struct JitStats {
 /// compile it once.
 class Jit {
 public:
+    /// Throws Error(BadArgument) for an illegal number, Error(Io) for a cache directory or a file of records
+    /// that is named and cannot be used.
     explicit Jit(const JitOptions &options = JitOptions());
     ~Jit();
     Jit(const Jit &) = delete;
     Jit &operator=(const Jit &) = delete;
 
-    /// The kernel for `desc` planned for host_target(). Throws Error.
+    /// The kernel for `desc` planned for host_target(). Where the request leaves them open, tuning records
+    /// are those of JitOptions::records, read once, and threads are num_threads(). Throws Error.
     std::shared_ptr<const Kernel> kernel(const ConvDesc &desc, const PlanRequest &request = PlanRequest());
 
     /// The same for a plan already chosen (its target must run natively here).
@@ -118,5 +124,8 @@ private:
 /// Threads used by every later kernel call of the process; 0 = one per core the process may run on. Several
 /// callers at once share them: one has the workers, the others compute on their own thread.
 void set_num_threads(int threads);
+
+/// Threads that a kernel call uses now, at least 1.
+int num_threads();
 
 } // namespace convsmith

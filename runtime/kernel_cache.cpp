@@ -4,10 +4,7 @@
 #include "runtime/kernel_cache.h"
 
 #include "generators/error.h"
-
-#include <llvm/ADT/StringExtras.h>
-#include <llvm/ADT/StringRef.h>
-#include <llvm/Support/SHA256.h>
+#include "runtime/content_hash.h"
 
 #include <algorithm>
 #include <array>
@@ -36,8 +33,6 @@ constexpr const char *kTempPrefix = "tmp-";
 /// A temporary file this old was left by a process that died while writing.
 constexpr auto kTempLifetime = std::chrono::hours(1);
 
-using Digest = std::array<char, 32>;
-
 struct EntryHeader {
     std::array<char, 16> magic;
     uint32_t version;
@@ -46,16 +41,6 @@ struct EntryHeader {
     Digest digest;
 };
 static_assert(sizeof(EntryHeader) == 64, "entries are read and written as these bytes");
-
-Digest digest_of(const std::string &key, const std::string &payload) {
-    llvm::SHA256 sha;
-    sha.update(llvm::StringRef(key));
-    sha.update(llvm::StringRef(payload));
-    const auto raw = sha.final(); // a StringRef up to LLVM 14, an array since
-    Digest digest;
-    std::memcpy(digest.data(), raw.data(), digest.size());
-    return digest;
-}
 
 /// A file descriptor, closed at the end of the scope.
 class File {
@@ -118,7 +103,7 @@ std::optional<std::string> read_entry(const File &file, const std::string &key) 
     std::string payload(header.payload_bytes, '\0');
     if (!file.read(stored_key.data(), stored_key.size()) || !file.read(payload.data(), payload.size()))
         return std::nullopt;
-    if (stored_key != key || digest_of(key, payload) != header.digest)
+    if (stored_key != key || digest_of({key, payload}) != header.digest)
         return std::nullopt;
     return payload;
 }
@@ -182,9 +167,7 @@ KernelCache::KernelCache(const std::string &directory, int64_t max_bytes)
 }
 
 std::string KernelCache::path_of(const std::string &key) const {
-    const Digest digest = digest_of(key, "");
-    const std::string name = llvm::toHex(llvm::StringRef(digest.data(), digest.size()), /*LowerCase=*/true);
-    return (fs::path(directory_) / (name + kEntrySuffix)).string();
+    return (fs::path(directory_) / (hex_of(digest_of({key})) + kEntrySuffix)).string();
 }
 
 std::optional<std::string> KernelCache::find(const std::string &key) {
@@ -217,7 +200,7 @@ bool KernelCache::write_entry(const std::string &key, const std::string &payload
     header.version = kFormatVersion;
     header.key_bytes = static_cast<uint32_t>(key.size());
     header.payload_bytes = payload.size();
-    header.digest = digest_of(key, payload);
+    header.digest = digest_of({key, payload});
 
     std::string temp = (fs::path(directory_) / (std::string(kTempPrefix) + "XXXXXX")).string();
     const File file(::mkostemp(temp.data(), O_CLOEXEC));

@@ -236,4 +236,8 @@ void set_num_threads(int threads) {
     set_parallel_threads(threads);
 }
 
+int num_threads() {
+    return parallel_threads();
+}
+
 } // namespace convsmith

@@ -106,19 +106,18 @@ public:
         return loop.error.load(std::memory_order_relaxed);
     }
 
+    int threads() {
+        const int threads = threads_;
+        return threads > 0 ? threads : available_cores();
+    }
+
 private:
     struct Destroy {
         void operator()(pthreadpool *pool) const { pthreadpool_destroy(pool); }
     };
 
-    int threads() {
-        if (threads_ == 0)
-            threads_ = available_cores();
-        return threads_;
-    }
-
-    std::mutex mutex_; ///< held while a loop runs
-    int threads_ = 0;
+    std::mutex mutex_;            ///< held while a loop runs
+    std::atomic<int> threads_{0}; ///< 0: one per core
     std::unique_ptr<pthreadpool, Destroy> pool_;
 };
 
@@ -132,6 +131,10 @@ int run_parallel(void *user_context, ParallelTask task, int first, int count, st
 
 void set_parallel_threads(int threads) {
     Pool::instance().set_threads(threads);
+}
+
+int parallel_threads() {
+    return Pool::instance().threads();
 }
 
 } // namespace convsmith

@@ -20,4 +20,7 @@ int run_parallel(void *user_context, ParallelTask task, int first, int count, st
 /// Threads for later loops; 0 is one per core that the process may run on. Waits for a loop that runs.
 void set_parallel_threads(int threads);
 
+/// Threads of later loops, at least 1. Does not wait.
+int parallel_threads();
+
 } // namespace convsmith

@@ -5,6 +5,7 @@
 #include "generators/error.h"
 #include "generators/variant.h"
 #include "schedules/schedule.h"
+#include "schedules/tuned_plans.h"
 
 #include <algorithm>
 
@@ -146,6 +147,85 @@ std::vector<std::pair<std::string, const ScheduleRow *>> candidates(const std::v
     return pairs;
 }
 
+/// The plan without measured ones.
+PlanChoice own_plan(const ConvDesc &desc, const Target &target, const PlanRequest &request) {
+    PlanChoice choice;
+    std::vector<std::string> variants;
+    for (const VariantInfo &variant : variant_table()) {
+        const bool is_asked_for = variant.name == request.variant;
+        if (request.variant.empty() ? variant.op != whole_op(desc) : !is_asked_for)
+            continue;
+        const bool is_taking = variant.op == whole_op(desc) && variant.accepts(desc);
+        const std::string why = is_taking ? excluded(variant, request) : "takes " + variant.condition;
+        if (why.empty())
+            variants.push_back(variant.name);
+        else
+            choice.rejected.push_back({variant.name, why});
+    }
+    choice.accuracy = request.accuracy.value_or(Accuracy::Fast);
+    choice.accuracy_source = request.accuracy ? "explicit" : "default";
+    const bool is_variant_free = request.variant.empty() && request.tile <= 1;
+    const Params params = requested_params(request);
+    for (const auto &[variant, row] : candidates(variants, request.schedule)) {
+        auto reason = rejection(*row, desc, target);
+        if (!reason && is_variant_free)
+            reason = not_by_default(*row, variant, desc, target, params);
+        if (reason) {
+            choice.rejected.push_back({variant + "/" + row->info.name, *reason});
+            continue;
+        }
+        check_params(*row, params);
+        choice.plan = {variant, row->info.name, target,
+                       row->planning.complete(desc, target, params, request.co_block)};
+        const bool is_explicit =
+            !request.schedule.empty() || !request.variant.empty() || !request.params.empty();
+        choice.source = is_explicit ? "explicit" : "default";
+        return choice;
+    }
+    std::string why;
+    for (const Rejection &r : choice.rejected)
+        why += (why.empty() ? "" : "; ") + r.schedule + ": " + r.reason;
+    throw Error(ErrorCode::Unsupported,
+                "no schedule takes " + desc.key() + " on " + target.name + ": " + why);
+}
+
+/// What the request fixes and the measured plan does otherwise; empty if nothing.
+std::string contradiction(const TunedPlan &tuned, const PlanRequest &request) {
+    if (!request.variant.empty() && request.variant != tuned.variant)
+        return "variant " + request.variant + " was asked for";
+    if (!request.schedule.empty() && request.schedule != tuned.schedule)
+        return "schedule " + request.schedule + " was asked for";
+    for (const auto &[name, value] : request.params) {
+        const auto own = tuned.params.find(name);
+        if (value != 0 && (own == tuned.params.end() || own->second != value))
+            return name + "=" + std::to_string(value) + " was asked for";
+    }
+    return "";
+}
+
+/// A measured plan as this build makes it. Throws Error saying why it does not, or not so.
+PlanChoice tuned_plan(const ConvDesc &desc, const Target &target, const PlanRequest &request,
+                      const TunedPlan &tuned) {
+    const auto refuse = [](const std::string &why) { throw Error(ErrorCode::BadArgument, why); };
+    if (const std::string why = contradiction(tuned, request); !why.empty())
+        refuse(why);
+    PlanRequest same = request;
+    same.variant = tuned.variant;
+    same.schedule = tuned.schedule;
+    same.params = tuned.params;
+    check_request(same);
+    PlanChoice choice = own_plan(desc, target, same);
+    if (choice.plan.params != tuned.params)
+        refuse("its numbers are no longer legal: they become " + choice.plan.text());
+    const Packing packing = choice.plan.packing(desc);
+    if ((request.co_block != 0 && packing.co_block != request.co_block) ||
+        (request.tile != 0 && packing.tile != request.tile))
+        refuse("its weights are packed otherwise than those of the other classes of the library");
+    choice.source = tuned.source;
+    choice.is_tuned = true;
+    return choice;
+}
+
 } // namespace
 
 std::string Plan::text() const {
@@ -221,44 +301,25 @@ bool ScheduleInfo::serves(const std::string &variant) const {
 PlanChoice make_plan(const ConvDesc &desc, const Target &target, const PlanRequest &request) {
     desc.validate();
     check_request(request);
-    PlanChoice choice;
-    std::vector<std::string> variants;
-    for (const VariantInfo &variant : variant_table()) {
-        const bool is_asked_for = variant.name == request.variant;
-        if (request.variant.empty() ? variant.op != whole_op(desc) : !is_asked_for)
-            continue;
-        const bool is_taking = variant.op == whole_op(desc) && variant.accepts(desc);
-        const std::string why = is_taking ? excluded(variant, request) : "takes " + variant.condition;
-        if (why.empty())
-            variants.push_back(variant.name);
-        else
-            choice.rejected.push_back({variant.name, why});
-    }
-    choice.accuracy = request.accuracy.value_or(Accuracy::Fast);
-    choice.accuracy_source = request.accuracy ? "explicit" : "default";
-    const bool is_variant_free = request.variant.empty() && request.tile <= 1;
-    const Params params = requested_params(request);
-    for (const auto &[variant, row] : candidates(variants, request.schedule)) {
-        auto reason = rejection(*row, desc, target);
-        if (!reason && is_variant_free)
-            reason = not_by_default(*row, variant, desc, target, params);
-        if (reason) {
-            choice.rejected.push_back({variant + "/" + row->info.name, *reason});
-            continue;
+    if (request.tuned == nullptr)
+        return own_plan(desc, target, request);
+    const Accuracy accuracy = request.accuracy.value_or(Accuracy::Fast);
+    TunedAnswer answer =
+        request.tuned->find({desc.key(), target, request.threads > 0 ? request.threads : 1, accuracy});
+    for (const TunedPlan &tuned : answer.plans) {
+        try {
+            PlanChoice choice = tuned_plan(desc, target, request, tuned);
+            choice.passed_over = std::move(answer.passed_over);
+            return choice;
+        } catch (const Error &error) {
+            answer.passed_over.push_back(tuned.source + ": " +
+                                         Plan{tuned.variant, tuned.schedule, target, tuned.params}.text() +
+                                         ": " + error.what());
         }
-        check_params(*row, params);
-        choice.plan = {variant, row->info.name, target,
-                       row->planning.complete(desc, target, params, request.co_block)};
-        const bool is_explicit =
-            !request.schedule.empty() || !request.variant.empty() || !request.params.empty();
-        choice.source = is_explicit ? "explicit" : "default";
-        return choice;
     }
-    std::string why;
-    for (const Rejection &r : choice.rejected)
-        why += (why.empty() ? "" : "; ") + r.schedule + ": " + r.reason;
-    throw Error(ErrorCode::Unsupported,
-                "no schedule takes " + desc.key() + " on " + target.name + ": " + why);
+    PlanChoice choice = own_plan(desc, target, request);
+    choice.passed_over = std::move(answer.passed_over);
+    return choice;
 }
 
 } // namespace convsmith

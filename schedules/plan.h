@@ -7,6 +7,7 @@
 #include "schedules/target.h"
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -87,9 +88,13 @@ struct PlanChoice {
     Plan plan;
     Accuracy accuracy = Accuracy::Fast; ///< what was allowed
     std::string accuracy_source;        ///< "default" or "explicit"
-    std::string source;                 ///< "default", "explicit", later "tuning record ..."
+    std::string source;                 ///< "default", "explicit" or TunedPlan::source
+    bool is_tuned = false;              ///< a plan of PlanRequest::tuned
     std::vector<Rejection> rejected;
+    std::vector<std::string> passed_over; ///< measured plans that were not taken, and why
 };
+
+class TunedPlans;
 
 /// What the caller fixes of a plan; empty fields are chosen.
 struct PlanRequest {
@@ -101,13 +106,19 @@ struct PlanRequest {
     /// Packing::co_block and Packing::tile.
     int co_block = 0;
     int tile = 0;
+    /// Where to ask for plans that were measured (schedules/tuned_plans.h); null: nowhere. A plan found there
+    /// is taken if it keeps all that is fixed above.
+    std::shared_ptr<const TunedPlans> tuned;
+    int threads =
+        0; ///< that the kernel will be given, for which plans were measured; 0: not known, one is assumed
 };
 
 /// Throws Error(BadArgument) listing the known names if the request names an unknown variant or schedule.
 void check_request(const PlanRequest &request);
 
-/// Chooses variant, schedule and numbers: explicit request > default. The first variant (variants.inc) with a
-/// tuned schedule that takes the problem, else the first variant on the generic schedule, which takes any.
+/// Chooses variant, schedule and numbers: explicit request > measured plan > default. By default the first
+/// variant (variants.inc) with a tuned schedule that takes the problem, else the first variant on the generic
+/// schedule, which takes any. A measured plan that is illegal or contradicts the request is passed over.
 /// Throws Error(BadArgument) if the request names something unknown or illegal.
 PlanChoice make_plan(const ConvDesc &desc, const Target &target, const PlanRequest &request = PlanRequest());
 

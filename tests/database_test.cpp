@@ -1,7 +1,7 @@
 // The database file under everything that happens to files: several writers, killed writers, full disks,
 // read-only files, lines that are no records. What records mean is in lookup_test.cpp.
-#include "autotune/database.h"
 #include "runtime/frontend/file_io.h"
+#include "runtime/records/database.h"
 #include "runtime/temp_dir.h"
 #include "tests/error_of.h"
 #include "tests/record_samples.h"

@@ -1,6 +1,6 @@
 // What the records of a database mean: which one a look-up takes, what is stale, what prune and merge leave.
-#include "autotune/curate.h"
-#include "autotune/lookup.h"
+#include "runtime/records/curate.h"
+#include "runtime/records/lookup.h"
 #include "runtime/temp_dir.h"
 #include "tests/record_samples.h"
 

@@ -1,12 +1,14 @@
 // A worker program whose candidates can be made to fail, for worker_test.cpp: convsmith's worker with a
 // runner that does something terrible in place of some plans.
 //   planted_worker [PLAN=MISCHIEF...] PARENT      PLAN as Plan::text; MISCHIEF: segfault, illegal, hang,
-//   memory, wrong, exit
+//   memory, wrong, exit, work (a second of it, then right), fresh (wrong on data of another seed than 1)
 #include "autotune/candidate.h"
 
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <ctime>
 #include <map>
 #include <unistd.h>
 
@@ -22,6 +24,21 @@ void take_all_memory() {
         for (size_t i = 0; i < bytes; i += 4096)
             block[i] = 1;
     }
+}
+
+/// A second on a core, however long that takes.
+void work() {
+    while (std::clock() < CLOCKS_PER_SEC) {
+    }
+}
+
+bool is_of_seed_one(const Problem &problem) {
+    const auto holds = [&](Fill kind) {
+        const Tensor &own = problem["input"];
+        const Problem first = make_problem(problem.desc, kind, 1);
+        return std::memcmp(own.data(), first["input"].data(), own.bytes()) == 0;
+    };
+    return holds(Fill::Uniform) || holds(Fill::SmallIntegers);
 }
 
 void misbehave(const std::string &mischief) {
@@ -52,8 +69,14 @@ public:
             const auto plant = plants_.find(jobs[i].choice.plan.text());
             if (plant == plants_.end())
                 continue;
+            if (plant->second == "work") {
+                work();
+                continue;
+            }
+            if (plant->second == "fresh" && is_of_seed_one(*jobs[i].problem))
+                continue;
             misbehave(plant->second);
-            results[i].output.set(0, results[i].output.get(0) + 1); // "wrong"
+            results[i].output.set(0, results[i].output.get(0) + 1); // "wrong", "fresh"
         }
         return results;
     }

@@ -1,7 +1,7 @@
 // Tuning records for tests: one problem, this machine, numbers that tell them apart.
 #pragma once
 
-#include "autotune/record.h"
+#include "runtime/records/record.h"
 #include "schedules/plan.h"
 
 #include <string>

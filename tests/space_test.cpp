@@ -1,4 +1,5 @@
 // The candidates of a tuning run: legal, distinct, complete, in the same order each time.
+#include "autotune/capacity.h"
 #include "autotune/space.h"
 #include "tests/error_of.h"
 
@@ -67,6 +68,23 @@ TEST(Space, RejectionsAreCountedByReason) {
         EXPECT_EQ(reason.find("conv_n1"), std::string::npos)
             << reason; // else every problem has reasons of its own
     EXPECT_GT(total(space.rejected), registers->second);
+}
+
+TEST(Space, BlocksFarBeyondTheCachesAreRejected) {
+    const std::string wide = "conv_ci256_i112x112_co64_k3_p1"; // 112 rows of 114 x 256: 13 MB
+    const ConvDesc desc = ConvDesc::parse(wide);
+    const Space space = space_of(wide);
+    const auto beyond = space.rejected.find("L2 block: a block keeps N KiB, more than N x N KiB");
+    ASSERT_NE(beyond, space.rejected.end());
+    EXPECT_GT(beyond->second, 10);
+    for (size_t i = 1; i < space.plans.size(); i++)
+        EXPECT_LE(block_bytes(desc, space.plans[i]), int64_t{8} * space.plans[i].target.l2_bytes)
+            << space.plans[i].text();
+    for (const auto &[reason, count] : space_of(kDense).rejected)
+        EXPECT_EQ(reason.find("L2 block"), std::string::npos) << "56 rows of 58 x 64 fit";
+
+    const Space planes = space_of("conv_ci64_i512x512_co64_k3_p1_g64_nchw");
+    EXPECT_EQ(planes.rejected.count("L1 panel: a block keeps N KiB, more than N x N KiB"), 1u);
 }
 
 TEST(Space, ExactAccuracyLeavesOutApproximateVariants) {

@@ -6,10 +6,12 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,6 +93,29 @@ TEST_F(WorkerTest, HangIsATimeout) {
     const Judged judged = judge_planted("hang", {10, kPatient.memory_bytes});
     EXPECT_EQ(judged.status, Status::Timeout);
     EXPECT_NE(judged.error.find("10 s"), std::string::npos) << judged.error;
+}
+
+TEST_F(WorkerTest, TimeWithoutACoreIsNoTimeout) {
+    std::vector<pid_t> hogs;
+    for (long i = 0; i < 2 * sysconf(_SC_NPROCESSORS_ONLN); i++) {
+        hogs.push_back(fork());
+        if (hogs.back() == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            for (volatile int64_t spin = 0;; spin = spin + 1) {
+            }
+        }
+    }
+    Worker worker(planted("work"));
+    judge_candidate(worker, generic(), kPatient); // starting the program is not what is tried here
+    const auto start = std::chrono::steady_clock::now();
+    const Judged judged = judge_candidate(worker, candidate(), {2, kPatient.memory_bytes});
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    for (const pid_t hog : hogs) {
+        kill(hog, SIGKILL);
+        waitpid(hog, nullptr, 0);
+    }
+    EXPECT_EQ(judged.status, Status::Ok) << judged.error;
+    EXPECT_GT(took.count(), 2) << "the machine was not busy";
 }
 
 TEST_F(WorkerTest, EndlessAllocationIsOutOfMemory) {

@@ -1,45 +1,21 @@
-// What kernels allocate while they run: the Halide runtime's malloc is replaced by one that counts, and the
-// kernel runs on a thread whose stack is painted. One Halide thread, so that a task's memory is all there is.
+// What kernels allocate while they run: on the heap (runtime/workspace.h), and on the stack of a thread that
+// is painted before. One Halide thread, so that a task's memory is all there is.
 #include "generators/conv_shape.h"
-#include "runtime/orc_linker.h"
+#include "runtime/workspace.h"
 #include "tests/jit_support.h"
 
-#include <HalideRuntime.h>
 #include <fmt/format.h>
 
 #include <pthread.h>
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <vector>
 
 namespace convsmith {
 namespace {
-
-constexpr size_t kHeader = 128; // holds the size and keeps the alignment that Halide's own malloc has
-
-std::atomic<int64_t> live_bytes{0}, peak_bytes{0};
-
-void *counting_malloc(void *, size_t bytes) {
-    void *block = nullptr;
-    if (posix_memalign(&block, kHeader, bytes + kHeader) != 0)
-        return nullptr;
-    *static_cast<size_t *>(block) = bytes;
-    peak_bytes = std::max<int64_t>(peak_bytes, live_bytes += static_cast<int64_t>(bytes));
-    return static_cast<char *>(block) + kHeader;
-}
-
-void counting_free(void *, void *memory) {
-    if (memory == nullptr)
-        return;
-    char *const block = static_cast<char *>(memory) - kHeader;
-    live_bytes -= static_cast<int64_t>(*reinterpret_cast<size_t *>(block));
-    std::free(block);
-}
 
 /// Runs `work` on a thread of its own; the bytes of its stack that were written.
 template<typename Work>
@@ -82,20 +58,12 @@ Workspace workspace_of(const ConvDesc &desc, const PlanChoice &choice) {
     if (desc.indices != Indices::None)
         tensors["indices"] = indices.view();
 
-    const auto set_malloc =
-        reinterpret_cast<halide_malloc_t (*)(halide_malloc_t)>(runtime_function("halide_set_custom_malloc"));
-    const auto set_free =
-        reinterpret_cast<halide_free_t (*)(halide_free_t)>(runtime_function("halide_set_custom_free"));
     set_num_threads(1);
-    const halide_malloc_t old_malloc = set_malloc(counting_malloc);
-    const halide_free_t old_free = set_free(counting_free);
-    live_bytes = peak_bytes = 0;
     Workspace workspace;
-    workspace.stack = stack_bytes_of([&] { kernel->run(tensors, filter); });
-    workspace.heap = peak_bytes;
-    EXPECT_EQ(live_bytes, 0) << desc.key() << " keeps memory";
-    set_malloc(old_malloc);
-    set_free(old_free);
+    const WorkspaceUse heap =
+        measure_workspace([&] { workspace.stack = stack_bytes_of([&] { kernel->run(tensors, filter); }); });
+    workspace.heap = heap.peak;
+    EXPECT_EQ(heap.left, 0) << desc.key() << " keeps memory";
     set_num_threads(0);
     return workspace;
 }

@@ -42,7 +42,8 @@ Json kernel_json(const Model &model, size_t index) {
             platform["members"].push_back({{"target", choice.plan.target.name},
                                            {"halide", choice.plan.target.halide},
                                            {"plan", choice.plan.text()},
-                                           {"source", choice.source}});
+                                           {"source", choice.source},
+                                           {"tuned", choice.is_tuned}});
     }
     return json;
 }

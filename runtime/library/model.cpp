@@ -170,7 +170,7 @@ PlatformPlan plan_members(const ConvDesc &desc, const Platform &platform, PlanRe
 
 /// As plan_members; where a class cannot read the packing that is best for the best class (its registers hold
 /// fewer channels), the largest part of it that all can read.
-PlatformPlan plan_platform(const ConvDesc &desc, const Platform &platform, PlanRequest request) {
+PlatformPlan plan_in_parts(const ConvDesc &desc, const Platform &platform, PlanRequest request) {
     const int best = make_plan(desc, platform.members.front(), request).plan.packing(desc).co_block;
     for (int parts = 1;; parts++) {
         if (best % parts != 0)
@@ -183,6 +183,20 @@ PlatformPlan plan_platform(const ConvDesc &desc, const Platform &platform, PlanR
             if (error.code() != ErrorCode::BadArgument || parts == best)
                 throw;
         }
+    }
+}
+
+/// As plan_in_parts; a measured plan that the other classes cannot follow is passed over.
+PlatformPlan plan_platform(const ConvDesc &desc, const Platform &platform, PlanRequest request) {
+    try {
+        return plan_in_parts(desc, platform, request);
+    } catch (const Error &error) {
+        if (request.tuned == nullptr)
+            throw;
+        request.tuned.reset();
+        PlatformPlan plan = plan_in_parts(desc, platform, request);
+        plan.members.front().passed_over.push_back(std::string("tuning records: ") + error.what());
+        return plan;
     }
 }
 

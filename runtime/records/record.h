@@ -3,10 +3,10 @@
 // (lookup.h).
 #pragma once
 
-#include "autotune/hardware.h"
-#include "autotune/statistics.h"
 #include "runtime/frontend/json_fields.h"
 #include "runtime/library/versions.h"
+#include "runtime/records/hardware.h"
+#include "runtime/records/statistics.h"
 #include "schedules/plan.h"
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // See hardware.h. Names come from LLVM and /proc/cpuinfo, caches from sysfs.
-#include "autotune/hardware.h"
+#include "runtime/records/hardware.h"
 
 #include <cstdlib>
 #include <fstream>

@@ -3,7 +3,7 @@
 // it: lookup.h and `convsmith db`.
 #pragma once
 
-#include "autotune/record.h"
+#include "runtime/records/record.h"
 
 #include <cstdint>
 #include <functional>

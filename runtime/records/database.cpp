@@ -1,5 +1,5 @@
 // The database file (see database.h).
-#include "autotune/database.h"
+#include "runtime/records/database.h"
 
 #include "generators/error.h"
 #include "runtime/frontend/file_io.h"

@@ -1,5 +1,5 @@
 // See curate.h.
-#include "autotune/curate.h"
+#include "runtime/records/curate.h"
 
 #include <algorithm>
 #include <map>

@@ -1,10 +1,10 @@
 // Looking records up (see lookup.h).
-#include "autotune/lookup.h"
+#include "runtime/records/lookup.h"
 
-#include "autotune/curate.h"
-#include "autotune/shipped_records.h"
 #include "generators/error.h"
 #include "generators/variant.h"
+#include "runtime/records/curate.h"
+#include "runtime/records/shipped_records.h"
 
 #include <fmt/format.h>
 
@@ -55,9 +55,19 @@ std::string default_database() {
 }
 
 Layers load_layers(const std::string &project) {
-    Layers layers = {Database(project.empty() ? kProjectFile : project).read()};
+    const auto readable = [](const std::string &path) {
+        try {
+            return Database(path).read();
+        } catch (const Error &error) {
+            Contents contents;
+            contents.name = path;
+            contents.lines.push_back({0, "", std::nullopt, error.what()});
+            return contents;
+        }
+    };
+    Layers layers = {project.empty() ? readable(kProjectFile) : Database(project).read()};
     if (const std::string user = user_database(); !user.empty())
-        layers.push_back(Database(user).read());
+        layers.push_back(readable(user));
     layers.push_back(parse_contents("shipped records", kShippedRecords));
     return layers;
 }
@@ -78,28 +88,45 @@ std::string Found::text() const {
     return fmt::format("tuning record of {} ({}) in {}", record->hardware.cpu, match_text(match), layer);
 }
 
+std::vector<std::string> LookUp::passed_over() const {
+    const auto records = [](int64_t count) { return count == 1 ? "record" : "records"; };
+    std::vector<std::string> reasons;
+    if (stale > 0)
+        reasons.push_back(fmt::format("{} stale {}, not trusted before being timed again (convsmith db check "
+                                      "--retime)",
+                                      stale, records(stale)));
+    if (wrong > 0)
+        reasons.push_back(
+            fmt::format("{} {} of plans that have also given wrong results", wrong, records(wrong)));
+    return reasons;
+}
+
 LookUp look_up(const Layers &layers, const Query &query) {
     LookUp result;
     std::set<std::string> wrong;
     for (const Contents &layer : layers)
         wrong.merge(wrong_plans(layer));
     for (const Contents &layer : layers) {
+        std::vector<Found> fitting;
         for (const Record *record : latest_records(layer)) {
             if (!answers(*record, query))
                 continue;
             const bool is_wrong = wrong.count(plan_anywhere(*record)) != 0;
             result.wrong += is_wrong ? 1 : 0;
             result.stale += is_current(*record) ? 0 : 1;
-            if (is_wrong || !is_current(*record))
-                continue;
-            const Match match = match_of(record->hardware, query.hardware);
-            const bool is_nearer = !result.found || match < result.found->match;
-            const bool is_better = result.found && match == result.found->match &&
-                                   layer.name == result.found->layer &&
-                                   goes_before(*record, *result.found->record);
-            if (is_nearer || is_better)
-                result.found = Found{record, match, layer.name};
+            if (!is_wrong && is_current(*record))
+                fitting.push_back({record, match_of(record->hardware, query.hardware), layer.name});
         }
+        std::stable_sort(fitting.begin(), fitting.end(),
+                         [](const Found &a, const Found &b) { return goes_before(*a.record, *b.record); });
+        result.next.insert(result.next.end(), fitting.begin(), fitting.end());
+    }
+    // Layers stay in their order among machines equally near.
+    std::stable_sort(result.next.begin(), result.next.end(),
+                     [](const Found &a, const Found &b) { return a.match < b.match; });
+    if (!result.next.empty()) {
+        result.found = result.next.front();
+        result.next.erase(result.next.begin());
     }
     return result;
 }

@@ -1,5 +1,5 @@
 // Records as JSON (see record.h).
-#include "autotune/record.h"
+#include "runtime/records/record.h"
 
 #include "generators/error.h"
 #include "schedules/target.h"

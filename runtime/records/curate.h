@@ -2,7 +2,7 @@
 // lookup.h and `convsmith db`.
 #pragma once
 
-#include "autotune/database.h"
+#include "runtime/records/database.h"
 
 #include <cstdint>
 #include <set>

@@ -1,5 +1,5 @@
 // See statistics.h.
-#include "autotune/statistics.h"
+#include "runtime/records/statistics.h"
 
 #include <algorithm>
 #include <cmath>

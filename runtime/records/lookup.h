@@ -1,8 +1,8 @@
 // Which record to trust for a problem on a machine: the nearest machine first, then the nearest file. Used by
-// `convsmith db best`, `explain` and the tuner.
+// the planner (recorded_plans.h), `convsmith db best` and the tuner.
 #pragma once
 
-#include "autotune/database.h"
+#include "runtime/records/database.h"
 
 #include <cstdint>
 #include <optional>
@@ -19,8 +19,9 @@ using Layers = std::vector<Contents>;
 /// if nobody says where. Throws Error(BadArgument) if there is neither a project's file nor a home directory.
 std::string default_database();
 
-/// The project's layer (`project`, or if that is empty the project's file), the user's and the shipped one.
-/// Throws Error(Io) for a file that is there and cannot be read.
+/// The project's layer (`project`, or if that is empty the project's file), the user's and the shipped one. A
+/// file that is not there is an empty layer; one that cannot be read is a layer of one unreadable line, which
+/// says why. Throws Error(Io) if `project` is named and cannot be read.
 Layers load_layers(const std::string &project = "");
 
 /// How near the machine of a record is, nearest first.
@@ -53,9 +54,13 @@ struct Found {
 
 struct LookUp {
     std::optional<Found> found;
+    std::vector<Found> next; ///< the others that would do, best first
     int64_t stale =
         0; ///< records that would fit, measured with other versions of Halide, LLVM or the algorithms
     int64_t wrong = 0; ///< records whose plan has also given a wrong result
+
+    /// Why records were passed over, a sentence each: "2 stale records, not trusted before ..."
+    std::vector<std::string> passed_over() const;
 };
 
 /// The best record (goes_before) of the first layer that has one for the nearest machine: key, target and

@@ -1,0 +1,130 @@
+// See tune_layers.h.
+#include "cli/tune_layers.h"
+
+#include "autotune/budget.h"
+#include "cli/progress.h"
+#include "generators/error.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+namespace convsmith::cli {
+
+namespace {
+
+using namespace autotune;
+
+std::string progress_text(const std::string &layer, const TuneProgress &at, double budget) {
+    return fmt::format("{}: {} tried, {} failed, best {:.2f}x, {:.0f} s left", layer, at.tried, at.failed,
+                       1 / at.best_ratio, std::max(0.0, budget - at.seconds));
+}
+
+void print_result(const Layer &layer, const TuneResult &result) {
+    const TuneProgress &at = result.progress;
+    fmt::print(
+        "{}\n    {:.2f}x the default plan: {:.1f} us, {}\n    {} tried of {} candidates, {} known before",
+        layer.name, 1 / result.ratio, result.record.ns.median / 1e3, result.best.text(), at.tried, at.total,
+        at.known);
+    for (const auto &[status, count] : result.outcomes) {
+        if (status != Status::Ok)
+            fmt::print(", {} {}", count, status_name(status));
+    }
+    fmt::print("; {} rejected before compiling; {:.0f} s\n", total(result.rejected), at.seconds);
+    std::fflush(stdout);
+}
+
+Json result_json(const Layer &layer, const TuneResult &result) {
+    Json outcomes = Json::object();
+    for (const auto &[status, count] : result.outcomes)
+        outcomes[status_name(status)] = count;
+    const bool is_timed = result.record.ns.rounds > 0;
+    return {{"name", layer.name},
+            {"key", layer.desc.key()},
+            {"default", result.default_plan.text()},
+            {"best", result.best.text()},
+            {"speedup", 1 / result.ratio},
+            {"record", is_timed ? Json::parse(to_line(result.record)) : Json()},
+            {"candidates", result.progress.total},
+            {"tried", result.progress.tried},
+            {"known", result.progress.known},
+            {"outcomes", outcomes},
+            {"rejected", result.rejected},
+            {"seconds", result.progress.seconds}};
+}
+
+} // namespace
+
+double parse_duration(const std::string &option, const std::string &text) {
+    char *rest = nullptr;
+    const double number = std::strtod(text.c_str(), &rest);
+    const std::string unit = rest;
+    const double seconds = unit.empty() || unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
+    if (rest == text.c_str() || !(number > 0) || seconds == 0)
+        throw Error(
+            ErrorCode::BadArgument,
+            fmt::format("{}: got '{}', want a positive number and s, m or h, such as 10m", option, text));
+    return number * seconds;
+}
+
+std::vector<std::string> worker_command() {
+    return {std::filesystem::read_symlink("/proc/self/exe").string(), "worker"};
+}
+
+std::vector<Layer> layers_to_time(std::vector<Layer> layers) {
+    std::vector<Layer> distinct;
+    std::map<std::string, size_t> known;
+    std::vector<std::string> open;
+    for (Layer &layer : layers) {
+        if (layer.desc.is_open()) {
+            open.push_back(layer.name);
+            continue;
+        }
+        const auto [at, is_new] = known.emplace(layer.desc.key(), distinct.size());
+        if (is_new)
+            distinct.push_back(std::move(layer));
+        else
+            distinct[at->second].multiplicity += layer.multiplicity;
+    }
+    const std::string names = fmt::format("{}", fmt::join(open, ", "));
+    if (!open.empty() && distinct.empty())
+        throw Error(ErrorCode::BadArgument,
+                    "nothing to tune: a time needs all sizes, and some are open (0) in " + names);
+    if (!open.empty())
+        fmt::print(stderr, "not tuned, as some of its sizes are open (0): {}\n", names);
+    return distinct;
+}
+
+TunedLayers tune_layers(const std::vector<Layer> &layers, const Target &target, const Database &database,
+                        double budget_seconds, TuneOptions options) {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point start = Clock::now();
+    const std::vector<double> weights = tuning_weights(layers);
+    options.worker = worker_command();
+    TunedLayers tuned;
+    for (size_t i = 0; i < layers.size(); i++) {
+        const Layer &layer = layers[i];
+        const double spent = std::chrono::duration<double>(Clock::now() - start).count();
+        options.budget_seconds = share_of(budget_seconds - spent, weights, i);
+        Progress bar("tuning", static_cast<int64_t>(layers.size()));
+        options.on_progress = [&](const TuneProgress &at) {
+            bar.update(static_cast<int64_t>(i), progress_text(layer.name, at, options.budget_seconds));
+        };
+        const TuneResult result = tune(layer.desc, target, database, options);
+        bar.clear();
+        if (!result.store_error.empty() && tuned.store_error.empty())
+            fmt::print(stderr, "warning: not recorded: {}\n", result.store_error);
+        tuned.store_error = result.store_error;
+        tuned.untimed += result.record.ns.rounds > 0 ? 0 : 1;
+        print_result(layer, result);
+        tuned.layers.push_back(result_json(layer, result));
+    }
+    return tuned;
+}
+
+} // namespace convsmith::cli

@@ -1,0 +1,34 @@
+// Tuning the layers of a network one after the other: `tune`, and what `build --tune` does first.
+#pragma once
+
+#include "autotune/tuner.h"
+#include "cli/options.h"
+
+#include <string>
+#include <vector>
+
+namespace convsmith::cli {
+
+/// "90s", "10m", "2h" or a number of seconds. Throws Error(BadArgument) naming the option.
+double parse_duration(const std::string &option, const std::string &text);
+
+/// The command of a worker process (autotune/worker.h): this program.
+std::vector<std::string> worker_command();
+
+/// The distinct problems of the layers, without open ones, which cannot be timed; these are named on standard
+/// error. Throws Error(BadArgument) if all are open.
+std::vector<Layer> layers_to_time(std::vector<Layer> layers);
+
+struct TunedLayers {
+    Json layers = Json::array(); ///< a result each
+    int untimed = 0;             ///< layers without even a time of the default plan
+    std::string store_error;     ///< why records could not be written; empty if all were
+};
+
+/// Tunes each of `layers_to_time` with its share (autotune/budget.h) of what is left of `budget_seconds`,
+/// with a progress bar, and prints a result a layer. `options` without budget and progress.
+TunedLayers tune_layers(const std::vector<Layer> &layers, const Target &target,
+                        const autotune::Database &database, double budget_seconds,
+                        autotune::TuneOptions options);
+
+} // namespace convsmith::cli
