@@ -1,6 +1,7 @@
 // See candidate.h.
 #include "autotune/candidate.h"
 
+#include "autotune/static_cost.h"
 #include "autotune/timer.h"
 #include "generators/error.h"
 #include "runtime/check.h"
@@ -92,16 +93,15 @@ Judged judge_candidate(Worker &worker, const Candidate &candidate, const WorkerL
 }
 
 CandidateServer::CandidateServer(MakeRunner make_runner)
-    : make_runner_(std::move(make_runner)), timer_(std::make_unique<KernelTimer>()) {
-    if (!make_runner_)
-        make_runner_ = [](const JitOptions &options) { return make_native_runner(options); };
-}
+    : make_runner_(std::move(make_runner)), timer_(std::make_unique<KernelTimer>()) {}
 
 CandidateServer::~CandidateServer() = default;
 
 Json CandidateServer::answer(const Json &request) {
     const JsonFields fields("worker request", request);
     const std::string what = fields.required_text("do");
+    if (what == "model")
+        return answer_model(request);
     return what == "judge" ? judge(parse_candidate(request)) : timer_->answer(what, request);
 }
 
@@ -116,13 +116,15 @@ Json CandidateServer::judge(const Candidate &candidate) const {
 
     const Clock::time_point start = Clock::now();
     try {
-        Jit(options.jit).kernel(candidate.desc, plan_choice(candidate));
+        if (runs_natively(candidate.plan.target)) // else the runner compiles
+            Jit(options.jit).kernel(candidate.desc, plan_choice(candidate));
     } catch (const Error &error) {
         return failure(Status::CompileError, error.what());
     }
     const double compile_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 
-    options.runner = make_runner_(options.jit);
+    options.runner =
+        make_runner_ ? make_runner_(options.jit) : make_runner(candidate.plan.target, options.jit);
     Layer layer;
     layer.name = candidate.desc.key();
     layer.desc = candidate.desc;

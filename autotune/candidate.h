@@ -53,7 +53,8 @@ class CandidateServer {
 public:
     using MakeRunner = std::function<std::shared_ptr<Runner>(const JitOptions &options)>;
 
-    /// `make_runner` makes what runs judged kernels; null: the native runner.
+    /// `make_runner` makes what runs judged kernels; null: what fits the target, an emulator if this
+    /// machine does not run it.
     explicit CandidateServer(MakeRunner make_runner = nullptr);
     ~CandidateServer();
     CandidateServer(const CandidateServer &) = delete;

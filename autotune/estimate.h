@@ -1,5 +1,5 @@
 // What arithmetic says of a candidate's time, for ranking only: the strategy `analytic` (strategy.h) tries
-// the cheapest first.
+// the cheapest first, `learned` corrects it by what was measured.
 #pragma once
 
 #include "autotune/space.h"
@@ -8,9 +8,11 @@
 
 namespace convsmith::autotune {
 
-/// Relative costs of the plans of a space, in their order; lower is better. Multiplications of the algorithm,
-/// those that tiles compute in vain included, over what the register tile lets the FMA units reach; numbers
-/// that decide what stays in which cache cost by their distance from those that the schedule derives.
+/// Logarithms of the relative costs of the plans of a space, in their order; lower is better: the sum of
+/// their effects (effects.h), each times its weight.
 std::vector<double> estimate_costs(const ConvDesc &desc, const Space &space);
+
+/// The order of these costs, the planner's own plan, which all others must beat, first.
+std::vector<size_t> analytic_order(const std::vector<double> &costs);
 
 } // namespace convsmith::autotune

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <random>
 #include <set>
 #include <utility>
@@ -22,11 +21,7 @@ constexpr int kAttempts = 20;      ///< to find a child that is in the space and
 class Evolution : public Strategy {
 public:
     Evolution(const ConvDesc &desc, const Space &space, uint64_t seed) : space_(space), random_(seed) {
-        const std::vector<double> costs = estimate_costs(desc, space);
-        order_.resize(space.plans.size());
-        std::iota(order_.begin(), order_.end(), size_t{0});
-        std::stable_sort(order_.begin(), order_.end(),
-                         [&](size_t a, size_t b) { return costs[a] < costs[b]; });
+        order_ = analytic_order(estimate_costs(desc, space));
         for (size_t i = 0; i < space.plans.size(); i++) {
             const Plan &plan = space.plans[i];
             indices_[plan.text()] = i;
@@ -123,7 +118,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<Strategy> make_evolutionary(const ConvDesc &desc, const Space &space, uint64_t seed) {
+std::unique_ptr<Strategy> make_evolutionary(const ConvDesc &desc, const Space &space, uint64_t seed,
+                                            const History &) {
     return std::make_unique<Evolution>(desc, space, seed);
 }
 

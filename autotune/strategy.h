@@ -2,6 +2,7 @@
 // every candidate it proposed has cost.
 #pragma once
 
+#include "autotune/history.h"
 #include "autotune/space.h"
 
 #include <cstddef>
@@ -17,8 +18,8 @@ class Strategy {
 public:
     virtual ~Strategy() = default;
 
-    /// The next candidates to try, at most `count`, as indices into Space::plans; none twice, fewer only at
-    /// the end.
+    /// The next candidates to try, at most `count`, as indices into Space::plans; none twice, and only what
+    /// `learn` has not been told. Fewer only at the end: nothing is left, or nothing that promises a gain.
     virtual std::vector<size_t> propose(size_t count) = 0;
 
     /// The cost (Record::cost) of a candidate, or nothing for one that failed.
@@ -32,12 +33,17 @@ std::unique_ptr<Strategy> make_in_order(const Space &space);
 struct StrategyInfo {
     std::string name;
     std::string doc;
-    /// `space` must outlive the strategy. The same arguments give the same proposals.
-    std::unique_ptr<Strategy> (*make)(const ConvDesc &desc, const Space &space, uint64_t seed);
+    /// `history`: what is known of other problems. `space`, which has a plan at least, must outlive the
+    /// strategy. The same arguments give the same proposals.
+    std::unique_ptr<Strategy> (*make)(const ConvDesc &desc, const Space &space, uint64_t seed,
+                                      const History &history);
 };
 const std::vector<StrategyInfo> &strategy_table();
 
 /// The row called `name`. Throws Error(BadArgument) listing the known names.
 const StrategyInfo &strategy_info(const std::string &name);
+
+/// Proposes `first`, each of them once, then what `strategy` does.
+std::unique_ptr<Strategy> begin_with(std::vector<size_t> first, std::unique_ptr<Strategy> strategy);
 
 } // namespace convsmith::autotune

@@ -55,8 +55,7 @@ public:
         : desc_(desc), database_(database), options_(options),
           space_(options.plans.empty() ? enumerate_space(desc, target, options.fixed)
                                        : listed_space(desc, target, options)),
-          strategy_(options.plans.empty() ? strategy_info(options.strategy).make(desc, space_, options.seed)
-                                          : make_in_order(space_)),
+          strategy_(options.plans.empty() ? make_strategy() : make_in_order(space_)),
           timer_(options.worker, options.limits) {
         const int compilers = options.compilers > 0 ? options.compilers : available_cores();
         for (int i = 0; i < compilers; i++)
@@ -86,6 +85,15 @@ public:
 private:
     double seconds_left() const { return options_.budget_seconds - seconds_since(start_); }
     double search_seconds_left() const { return seconds_left() - kFinalShare * options_.budget_seconds; }
+
+    /// Begins with plans of similar problems.
+    std::unique_ptr<Strategy> make_strategy() const {
+        std::vector<Contents> layers = options_.others;
+        layers.push_back(database_.read());
+        const History history = read_history(layers, desc_, space_.plans.front().target, options_.threads);
+        return begin_with(plans_to_begin_with(desc_, space_, history, static_cast<size_t>(options_.batch)),
+                          strategy_info(options_.strategy).make(desc_, space_, options_.seed, history));
+    }
 
     Candidate candidate(size_t index) const {
         return {desc_, space_.plans[index], options_.threads, options_.seed, cache_.path()};
@@ -132,17 +140,17 @@ private:
             if (const size_t index = plans.at(best->plan_text()); index != 0)
                 first.push_back(index);
         }
-        return first.empty() ? next_batch() : first;
+        return next_batch(std::move(first));
     }
 
-    std::vector<size_t> next_batch() {
-        std::vector<size_t> batch;
+    /// Fills a batch up with what the strategy proposes.
+    std::vector<size_t> next_batch(std::vector<size_t> batch = {}) {
         while (batch.size() < static_cast<size_t>(options_.batch)) {
             const std::vector<size_t> proposed = strategy_->propose(options_.batch - batch.size());
             if (proposed.empty())
                 break;
             for (const size_t index : proposed) {
-                if (known_.count(index) == 0)
+                if (known_.count(index) == 0 && std::find(batch.begin(), batch.end(), index) == batch.end())
                     batch.push_back(index);
             }
         }
@@ -242,13 +250,13 @@ private:
         race_options.is_over = [&] { return incumbent_ && search_seconds_left() <= 0; };
         const RaceResult raced = race_of(racers, race_options);
         if (raced.racers[0].has_failed) { // the race ends with the one to beat
-            store_raced(racers[0], raced.racers[0], raced.probe_ns);
+            store_raced(racers[0], raced.racers[0], raced);
             incumbent_.reset();
             racers.erase(racers.begin());
             return race_batch(std::move(racers));
         }
         for (size_t i = incumbent_ ? 1 : 0; i < racers.size(); i++)
-            store_raced(racers[i], raced.racers[i], raced.probe_ns);
+            store_raced(racers[i], raced.racers[i], raced);
         const size_t winner = raced.winner();
         if (!raced.racers[winner].has_failed) {
             incumbent_ = racers[winner];
@@ -263,13 +271,14 @@ private:
             [&] { return timer_.probe(); }, race_options);
     }
 
-    void store_raced(size_t index, const Racer &racer, double probe_ns) {
+    void store_raced(size_t index, const Racer &racer, const RaceResult &raced) {
         if (racer.has_failed) {
             fail(index, timer_.failure(index).status, timer_.failure(index).error);
             strategy_->learn(index, std::nullopt);
         } else if (!racer.ns.empty()) {
-            const Record record = timed_record(index, racer, probe_ns);
-            strategy_->learn(index, record.cost());
+            const Record record = timed_record(index, racer, raced.probe_ns);
+            // Ratios within rounds are worth more than times: few rounds may all have been slow ones.
+            strategy_->learn(index, racer.ratio * median(raced.racers[0].ns) / raced.probe_ns);
             costs_[index] = record.cost();
             if (!recorded_.insert(index).second)
                 return;
@@ -380,7 +389,9 @@ TuneResult tune(const ConvDesc &desc, const Target &target, const Database &data
         throw Error(ErrorCode::BadArgument,
                     "tune: sizes are open (0) in " + desc.key() + "; a time needs them all");
     if (!runs_natively(target))
-        throw Error(ErrorCode::Unsupported, "tune: target " + target.name + " does not run on this machine");
+        throw Error(ErrorCode::Unsupported, "tune: target " + target.name +
+                                                " does not run on this machine; --cost static ranks its "
+                                                "candidates by a model of its CPU");
     return Tuning(desc, target, database, options).run();
 }
 

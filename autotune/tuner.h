@@ -35,7 +35,9 @@ struct TuneOptions {
     int threads = 1;   ///< that kernels use
     int compilers = 0; ///< workers that compile and judge at once; 0: one per core
     uint64_t seed = 1;
-    int batch = 16; ///< candidates of a race
+    int batch = 8; ///< candidates of a race
+    /// Databases beside the one that is written, of which the search may learn: read_history.
+    std::vector<Contents> others;
     WorkerLimits limits;
     std::vector<std::string> worker; ///< the command of a worker (worker.h); must be given
     std::function<void(const TuneProgress &)> on_progress; ///< called from the caller's thread

@@ -1,8 +1,8 @@
 // See summary.h.
 #include "bench/summary.h"
 
-#include "autotune/statistics.h"
 #include "bench/layer_class.h"
+#include "runtime/records/statistics.h"
 
 namespace convsmith::bench {
 

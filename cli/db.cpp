@@ -161,7 +161,7 @@ std::string defect_of(const Record &record) {
         const ConvDesc desc = ConvDesc::parse(record.key);
         if (desc.key() != record.key)
             return "key is not canonical, want " + desc.key();
-        if (is_current(record) && record.status == Status::Ok)
+        if (is_current(record) && record.has_cost())
             make_plan(desc, parse_target(record.target), record.request());
         return "";
     } catch (const Error &error) {
@@ -228,7 +228,7 @@ int retime(const DbOptions &options) {
         const TunedLayers tuned = tune_layers({layer}, problem.target, database, share, tuning);
         if (!tuned.store_error.empty())
             throw Error(ErrorCode::Io, "db check --retime: " + tuned.store_error);
-        failures += tuned.untimed;
+        failures += tuned.fruitless;
     }
     return failures;
 }
@@ -340,7 +340,8 @@ void add_export(CLI::App &db, const Options &options) {
 } // namespace
 
 void add_db(CLI::App &app, Command &command) {
-    CLI::App &db = *app.add_subcommand("db", "Tuning databases: show, best, merge, check, prune, export");
+    CLI::App &db =
+        *app.add_subcommand("db", "Tuning databases: show, best, merge, check, prune, export, fit");
     const auto options = std::make_shared<DbOptions>();
     db.require_subcommand(1);
     add_show(db, options);
@@ -349,6 +350,7 @@ void add_db(CLI::App &app, Command &command) {
     add_check(db, options, command);
     add_prune(db, options);
     add_export(db, options);
+    add_db_fit(db);
     db.footer("Examples:\n  convsmith db show --db tuned.jsonl\n  convsmith db best resnet50.json");
 }
 

@@ -1,5 +1,6 @@
-// `convsmith tune`: searches the fastest right plan of each layer on this machine and records what it finds
-// (autotune/tuner.h, docs/database.md).
+// `convsmith tune`: searches the fastest right plan of each layer, on this machine or by a model of another's
+// CPU, and records what it finds (autotune/tuner.h, autotune/static_tuner.h, docs/database.md).
+#include "autotune/machine_model.h"
 #include "autotune/tuner.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <set>
 
 namespace convsmith::cli {
@@ -27,6 +29,8 @@ struct TuneArguments {
     std::string db;
     std::string budget = "60s";
     std::string strategy = TuneOptions().strategy;
+    std::string target = "host";
+    std::string cost = "measured";
     std::string shard = "1/1";
     std::string json;
     int threads = 1;
@@ -64,20 +68,39 @@ std::vector<Layer> layers_to_tune(const TuneArguments &arguments) {
     return layers;
 }
 
+/// Which cost --cost asks for: nothing for measured ones, else the model's CPU, empty for the one of the
+/// target's class.
+std::optional<std::string> parse_cost(const std::string &text) {
+    const std::string kStatic = "static";
+    if (text == "measured")
+        return std::nullopt;
+    if (text == kStatic)
+        return "";
+    if (text.rfind(kStatic + ":", 0) == 0 && text.size() > kStatic.size() + 1)
+        return text.substr(kStatic.size() + 1);
+    throw Error(ErrorCode::BadArgument,
+                "--cost: got '" + text + "', want measured, static or static:CPU, such as static:cortex-a76");
+}
+
 int run_tune(const TuneArguments &arguments) {
     const std::vector<Layer> selected = layers_to_tune(arguments);
+    const Target target = parse_target(arguments.target);
+    const std::optional<std::string> model = parse_cost(arguments.cost);
+    if (model)
+        machine_model(target, *model);
     const Database database(arguments.db.empty() ? default_database() : arguments.db);
     TuneOptions options;
     options.fixed = plan_request(arguments.plan);
     options.strategy = arguments.strategy;
     options.threads = plan_threads(arguments.threads);
     options.seed = arguments.seed;
+    options.others = load_layers(arguments.db);
     strategy_info(options.strategy);
     const double budget = parse_duration("--budget", arguments.budget);
     fmt::print("{} layers, {:.0f} s, into {}\n", selected.size(), budget, database.path());
-    const TunedLayers tuned = tune_layers(selected, parse_target("host"), database, budget, options);
+    const TunedLayers tuned = tune_layers(selected, target, database, budget, options, model);
     write_json_file(arguments.json, {{"database", database.path()}, {"layers", tuned.layers}});
-    return tuned.untimed == 0 && tuned.store_error.empty() ? 0 : 1;
+    return tuned.fruitless == 0 && tuned.store_error.empty() ? 0 : 1;
 }
 
 } // namespace
@@ -95,6 +118,13 @@ void add_tune(CLI::App &app, Command &command) {
     for (const StrategyInfo &row : strategy_table())
         strategies += fmt::format("{}{}: {}", strategies.empty() ? "" : "; ", row.name, row.doc);
     tune.add_option("--strategy", arguments->strategy, strategies)->type_name("NAME")->capture_default_str();
+    add_target_option(tune, arguments->target);
+    tune.add_option(
+            "--cost", arguments->cost,
+            "measured: times on this machine; static[:CPU]: LLVM's model of a CPU that is not at hand "
+            "ranks the candidates, no time is claimed")
+        ->type_name("KIND")
+        ->capture_default_str();
     tune.add_option("--shard", arguments->shard,
                     "Only part K of N of the problems, for N machines (db merge joins)")
         ->type_name("K/N")
@@ -111,7 +141,8 @@ void add_tune(CLI::App &app, Command &command) {
         "the database holds already is not measured again, so a run that was ended goes on where it was.\n\n"
         "Examples:\n"
         "  convsmith tune conv_ci64_i56x56_co64_k3_p1 --budget 60s\n"
-        "  convsmith tune resnet50.json --budget 10m --db tuned.jsonl --threads 2");
+        "  convsmith tune resnet50.json --budget 10m --db tuned.jsonl --threads 2\n"
+        "  convsmith tune resnet50.json --target arm-64-linux --cost static:cortex-a76 --budget 5m");
     tune.callback([arguments, &command] { command.exit_code = run_tune(*arguments); });
 }
 

@@ -2,6 +2,7 @@
 #include "cli/tune_layers.h"
 
 #include "autotune/budget.h"
+#include "autotune/static_tuner.h"
 #include "cli/progress.h"
 #include "generators/error.h"
 
@@ -25,12 +26,9 @@ std::string progress_text(const std::string &layer, const TuneProgress &at, doub
                        1 / at.best_ratio, std::max(0.0, budget - at.seconds));
 }
 
-void print_result(const Layer &layer, const TuneResult &result) {
+void print_counts(const TuneResult &result) {
     const TuneProgress &at = result.progress;
-    fmt::print(
-        "{}\n    {:.2f}x the default plan: {:.1f} us, {}\n    {} tried of {} candidates, {} known before",
-        layer.name, 1 / result.ratio, result.record.ns.median / 1e3, result.best.text(), at.tried, at.total,
-        at.known);
+    fmt::print("    {} tried of {} candidates, {} known before", at.tried, at.total, at.known);
     for (const auto &[status, count] : result.outcomes) {
         if (status != Status::Ok)
             fmt::print(", {} {}", count, status_name(status));
@@ -39,17 +37,35 @@ void print_result(const Layer &layer, const TuneResult &result) {
     std::fflush(stdout);
 }
 
+void print_result(const Layer &layer, const TuneResult &result) {
+    fmt::print("{}\n    {:.2f}x the default plan: {:.1f} us, {}\n", layer.name, 1 / result.ratio,
+               result.record.ns.median / 1e3, result.best.text());
+    print_counts(result);
+}
+
+void print_modelled(const Layer &layer, const StaticResult &result) {
+    const TuneResult &tuned = result.tuned;
+    if (tuned.record.status == Status::Modelled)
+        fmt::print("{}\n    {:.2f}x the default plan by the model of {}, not measured: {}\n    {}\n",
+                   layer.name, 1 / tuned.ratio, result.cpu, tuned.best.text(),
+                   result.judged_by.empty() ? "not run: nothing here executes the target"
+                                            : "right on runner " + result.judged_by);
+    else
+        fmt::print("{}\n    nothing modelled for {}: {}\n", layer.name, result.cpu, tuned.record.error);
+    print_counts(tuned);
+}
+
 Json result_json(const Layer &layer, const TuneResult &result) {
     Json outcomes = Json::object();
     for (const auto &[status, count] : result.outcomes)
         outcomes[status_name(status)] = count;
-    const bool is_timed = result.record.ns.rounds > 0;
+    const bool has_record = result.record.has_cost() && result.record.cost() > 0;
     return {{"name", layer.name},
             {"key", layer.desc.key()},
             {"default", result.default_plan.text()},
             {"best", result.best.text()},
             {"speedup", 1 / result.ratio},
-            {"record", is_timed ? Json::parse(to_line(result.record)) : Json()},
+            {"record", has_record ? Json::parse(to_line(result.record)) : Json()},
             {"candidates", result.progress.total},
             {"tried", result.progress.tried},
             {"known", result.progress.known},
@@ -101,7 +117,7 @@ std::vector<Layer> layers_to_time(std::vector<Layer> layers) {
 }
 
 TunedLayers tune_layers(const std::vector<Layer> &layers, const Target &target, const Database &database,
-                        double budget_seconds, TuneOptions options) {
+                        double budget_seconds, TuneOptions options, const std::optional<std::string> &model) {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point start = Clock::now();
     const std::vector<double> weights = tuning_weights(layers);
@@ -115,14 +131,22 @@ TunedLayers tune_layers(const std::vector<Layer> &layers, const Target &target, 
         options.on_progress = [&](const TuneProgress &at) {
             bar.update(static_cast<int64_t>(i), progress_text(layer.name, at, options.budget_seconds));
         };
-        const TuneResult result = tune(layer.desc, target, database, options);
+        StaticResult modelled;
+        if (model)
+            modelled = tune_static(layer.desc, target, *model, database, options);
+        const TuneResult result = model ? modelled.tuned : tune(layer.desc, target, database, options);
         bar.clear();
         if (!result.store_error.empty() && tuned.store_error.empty())
             fmt::print(stderr, "warning: not recorded: {}\n", result.store_error);
         tuned.store_error = result.store_error;
-        tuned.untimed += result.record.ns.rounds > 0 ? 0 : 1;
-        print_result(layer, result);
+        tuned.fruitless += result.record.has_cost() && result.record.cost() > 0 ? 0 : 1;
         tuned.layers.push_back(result_json(layer, result));
+        if (model) {
+            print_modelled(layer, modelled);
+            tuned.layers.back()["model"] = {{"cpu", modelled.cpu}, {"judged_by", modelled.judged_by}};
+        } else {
+            print_result(layer, result);
+        }
     }
     return tuned;
 }

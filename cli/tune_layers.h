@@ -4,6 +4,7 @@
 #include "autotune/tuner.h"
 #include "cli/options.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,14 +22,17 @@ std::vector<Layer> layers_to_time(std::vector<Layer> layers);
 
 struct TunedLayers {
     Json layers = Json::array(); ///< a result each
-    int untimed = 0;             ///< layers without even a time of the default plan
+    int fruitless = 0;           ///< layers without even a cost of the default plan
     std::string store_error;     ///< why records could not be written; empty if all were
 };
 
 /// Tunes each of `layers_to_time` with its share (autotune/budget.h) of what is left of `budget_seconds`,
-/// with a progress bar, and prints a result a layer. `options` without budget and progress.
+/// with a progress bar, and prints a result a layer. `options` without budget and progress. `model`: not
+/// measured but ranked by the machine model of this CPU (autotune/static_tuner.h), empty for the one of the
+/// target's class.
 TunedLayers tune_layers(const std::vector<Layer> &layers, const Target &target,
                         const autotune::Database &database, double budget_seconds,
-                        autotune::TuneOptions options);
+                        autotune::TuneOptions options,
+                        const std::optional<std::string> &model = std::nullopt);
 
 } // namespace convsmith::cli

@@ -49,6 +49,8 @@ packages=(
     "libhalide$version-0-dev" "llvm-$version-dev" libpthreadpool-dev
     # front ends, command line, output
     libonnx-dev libprotobuf-dev protobuf-compiler nlohmann-json3-dev libcli11-dev libfmt-dev libspdlog-dev libpng-dev
+    # the tuner's cost model
+    libxgboost-dev
     # tests and benchmarks, with the peers that bench compares with
     libgtest-dev libbenchmark-dev libdnnl-dev libxnnpack-dev
     # arm-64-linux: cross compiler and emulator

@@ -1,6 +1,7 @@
 // The `convsmith` program from outside: exit codes, what goes to which stream, JSON files, and that failures
 // leave nothing behind. What the subcommands compute is tested with the libraries they call.
 #include "tests/cli_support.h"
+#include "runtime/process.h"
 #include "tests/onnx_builder.h"
 
 #include <fmt/format.h>
@@ -250,6 +251,30 @@ TEST_F(Cli, TuneRecordsWhatItFindsAndDbShowsIt) {
     expect_failure("tune " + key + " --budget soon", 2, {"soon", "10m"});
     expect_failure("tune " + key + " --shard 3/2", 2, {"3/2", "K/N"});
     expect_failure("tune conv_ci8_i0x0_co8_k3 --db t.jsonl", 2, {"open"});
+}
+
+TEST_F(Cli, TuningForACpuThatIsNotAtHandClaimsNoTime) {
+    const std::string key = "conv_ci8_i6x6_co8_k3_p1";
+    expect_failure("tune " + key + " --cost guessed --db m.jsonl", 2, {"guessed", "static:cortex-a76"});
+    expect_failure("tune " + key + " --cost static:z80 --target arm_neon --db m.jsonl", 2,
+                   {"z80", "cortex-a72"});
+    expect_failure("tune " + key + " --cost static --target cuda --db m.jsonl", 1, {"cuda"});
+    expect_failure("tune " + key + " --target arm_neon --db m.jsonl", 1, {"does not run", "--cost static"});
+    if (!has_program("llvm-mca-14") && !has_program("llvm-mca-19") && !has_program("llvm-mca"))
+        GTEST_SKIP() << "needs llvm-mca (packages llvm-14 or llvm-19)";
+    const Outcome tuned = run("tune " + key + " --target arm_neon --cost static:cortex-a76 --param co_block=8" +
+                              " --db m.jsonl --json m.json");
+    ASSERT_EQ(tuned.exit_code, 0) << tuned.err;
+    EXPECT_NE(tuned.out.find("by the model of cortex-a76, not measured"), std::string::npos) << tuned.out;
+    EXPECT_EQ(tuned.out.find(" us"), std::string::npos) << tuned.out;
+    const json layer = json::parse(read(work() / "m.json"))["layers"][0];
+    EXPECT_EQ(layer["record"]["status"], "modelled");
+    EXPECT_FALSE(layer["record"].contains("ns"));
+    EXPECT_EQ(layer["model"]["cpu"], "cortex-a76");
+    const Outcome best = run("db best " + key + " --target arm_neon --db m.jsonl");
+    EXPECT_NE(best.out.find("not measured"), std::string::npos) << best.out;
+    expect_failure("db fit m.jsonl", 2, {"at least 10"});
+    expect_failure("db fit nothing.jsonl", 1, {"nothing.jsonl"});
 }
 
 TEST_F(Cli, ShardsOfATuningRunTakeEveryProblemOnce) {

@@ -1,14 +1,10 @@
 // Inner loops of the tuned schedules of AVX-512, which no machine may be there to time, and of chains: no
 // spills, no shuffles or vector address arithmetic, and, by LLVM's model of Skylake (llvm-mca), arithmetic
 // units at work in nine of ten cycles. Those of AVX2 beside chains: schedule_test.cpp.
-#include "runtime/process.h"
-#include "runtime/temp_dir.h"
+#include "autotune/machine_model.h"
 #include "tests/assembly.h"
 
 #include <gtest/gtest.h>
-
-#include <fstream>
-#include <regex>
 
 namespace convsmith {
 namespace {
@@ -25,7 +21,7 @@ std::ostream &operator<<(std::ostream &out, const LoopCase &c) {
 
 struct PlannedLoop {
     Plan plan;
-    testing::Loop loop;
+    autotune::Loop loop;
 };
 
 PlannedLoop planned_loop(const LoopCase &c) {
@@ -34,57 +30,30 @@ PlannedLoop planned_loop(const LoopCase &c) {
     request.accuracy = c.accuracy;
     const Plan plan = make_plan(desc, parse_target(c.target), request).plan;
     EXPECT_EQ(plan.schedule, c.target) << plan.text();
-    return {plan, testing::hot_loop(testing::assembly_of(desc, plan))};
+    return {plan, autotune::hot_loop(autotune::assembly_of(desc, plan))};
 }
 
 /// Floating point instructions that the two units for them share.
-int arithmetic(const testing::Loop &loop) {
+int arithmetic(const autotune::Loop &loop) {
     int sum = 0;
     for (const char *mnemonic : {"vfmadd", "vfnmadd", "vmulp", "vaddp", "vsubp", "vmaxp", "vminp"})
         sum += loop.count(mnemonic);
     return sum;
 }
 
-std::string mca_program() {
-    for (const char *name : {"llvm-mca-14", "llvm-mca-19", "llvm-mca"}) {
-        if (has_program(name))
-            return name;
-    }
-    return "";
-}
-
-/// Cycles of an iteration of `loop` by LLVM's model of a Skylake-X; 0 where the model cannot be asked.
-double modelled_cycles(const testing::Loop &loop, const std::string &program) {
-    constexpr int kIterations = 200;
-    const TempDir dir;
-    const std::string file = (dir.path() / "loop.s").string();
-    {
-        std::ofstream out(file);
-        for (size_t i = 0; i + 1 < loop.instructions.size(); i++) // the jump back needs a label
-            out << loop.instructions[i] << "\n";
-    }
-    const ProcessResult ran = run_process({program, "-mtriple=x86_64-linux-gnu", "-mcpu=skylake-avx512",
-                                           "-iterations=" + std::to_string(kIterations), file});
-    std::smatch match;
-    if (!ran.ok() || !std::regex_search(ran.output, match, std::regex(R"(Total Cycles:\s+(\d+))")))
-        return 0;
-    return std::stod(match[1]) / kIterations;
-}
-
-void expect_units_at_work(const testing::Loop &loop) {
+void expect_units_at_work(const autotune::Loop &loop) {
     constexpr double kUnits = 2;
     constexpr double kLeast = 0.9;
-    const std::string program = mca_program();
-    if (program.empty())
+    if (autotune::mca_program().empty())
         GTEST_SKIP() << "needs llvm-mca (packages llvm-14 or llvm-19) for the cycles; instructions are as "
                         "they should be";
-    const double cycles = modelled_cycles(loop, program);
-    ASSERT_GT(cycles, 0) << "llvm-mca did not understand the loop";
+    const double cycles =
+        autotune::modelled_cycles(loop, autotune::machine_model(parse_target("x86_avx512")));
     EXPECT_LE(kLeast * cycles, arithmetic(loop) / kUnits);
 }
 
 /// What "...{1to16}" operands and broadcasts load together.
-int broadcasts(const testing::Loop &loop) {
+int broadcasts(const autotune::Loop &loop) {
     int sum = loop.count("vbroadcast");
     for (const std::string &instruction : loop.instructions)
         sum += instruction.find("{1to") != std::string::npos ? 1 : 0;

@@ -112,7 +112,7 @@ TEST(Strategy, ProposesEveryCandidateOnce) {
     const ConvDesc desc = ConvDesc::parse("conv_ci32_i9x9_co32_k3_p1");
     const Space space = enumerate_space(desc, parse_target("x86_avx2"));
     for (const StrategyInfo &row : strategy_table()) {
-        const auto strategy = row.make(desc, space, 1), again = row.make(desc, space, 1);
+        const auto strategy = row.make(desc, space, 1, {}), again = row.make(desc, space, 1, {});
         std::vector<size_t> all;
         for (;;) {
             const std::vector<size_t> some = strategy->propose(100);
@@ -130,7 +130,7 @@ TEST(Strategy, ProposesEveryCandidateOnce) {
 TEST(Strategy, AnalyticTriesEveryVariantsDefaultEarly) {
     const ConvDesc desc = ConvDesc::parse("conv_ci64_i28x28_co64_k3_p1");
     const Space space = enumerate_space(desc, parse_target("x86_avx2"));
-    const std::vector<size_t> first = strategy_info("analytic").make(desc, space, 1)->propose(16);
+    const std::vector<size_t> first = strategy_info("analytic").make(desc, space, 1, {})->propose(16);
     EXPECT_EQ(first.front(), 0u); // the planner's own
     for (const size_t index : first)
         EXPECT_EQ(space.plans[index].schedule, "x86_avx2") << space.plans[index].text();
@@ -149,7 +149,7 @@ TEST(Strategy, EvolutionFindsTheBestOfASmoothSpaceSooner) {
                0.1 * std::fabs(p.at("rows") - 4);
     };
     const auto best_of_first = [&](const char *name) {
-        const auto strategy = strategy_info(name).make(desc, space, 1);
+        const auto strategy = strategy_info(name).make(desc, space, 1, {});
         double best = 1e9;
         for (int batch = 0; batch < 10; batch++) {
             for (const size_t i : strategy->propose(16)) {
@@ -164,7 +164,7 @@ TEST(Strategy, EvolutionFindsTheBestOfASmoothSpaceSooner) {
 }
 
 TEST(Strategy, UnknownNameListsTheKnownOnes) {
-    EXPECT_NE(error_of([] { strategy_info("genetic"); }).find("analytic, evolutionary, random"),
+    EXPECT_NE(error_of([] { strategy_info("genetic"); }).find("analytic, learned, evolutionary, random"),
               std::string::npos);
 }
 

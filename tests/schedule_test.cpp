@@ -27,13 +27,13 @@ void PrintTo(const HotLoopCase &c, std::ostream *out) {
 /// The plan for AVX2 and the loop where its kernel spends its time.
 struct PlannedLoop {
     Plan plan;
-    testing::Loop loop;
+    autotune::Loop loop;
 };
 
 PlannedLoop planned_loop(const std::string &key, const PlanRequest &request) {
     const ConvDesc desc = ConvDesc::parse(key);
     const Plan plan = make_plan(desc, parse_target("x86_avx2"), request).plan;
-    return {plan, testing::hot_loop(testing::assembly_of(desc, plan))};
+    return {plan, autotune::hot_loop(autotune::assembly_of(desc, plan))};
 }
 
 /// A request for the tuned schedule with the numbers of a case.
@@ -173,7 +173,7 @@ TEST(HotLoopReader, SeesSpillsAndVectorIntegerArithmetic) {
     const std::string assembly =
         ".L1:\n\tvfmadd231ps %ymm1, %ymm2, %ymm3 # comment\n\tvmovaps %ymm3, 32(%rsp)\n"
         "\tvpextrq $1, %xmm1, %rax\n\tjne .L1\n";
-    const testing::Loop loop = testing::hot_loop(assembly);
+    const autotune::Loop loop = autotune::hot_loop(assembly);
     EXPECT_EQ(loop.count("vfmadd"), 1);
     EXPECT_EQ(loop.stack_accesses(), 1);
     EXPECT_EQ(loop.count("vpextr"), 1);
@@ -181,15 +181,15 @@ TEST(HotLoopReader, SeesSpillsAndVectorIntegerArithmetic) {
 
 TEST(HotLoopReader, TellsAFramePointerFromAPointerInRbp) {
     const std::string body = ".L1:\n\tvfmadd231ps -32(%rbp), %ymm2, %ymm3\n\tjne .L1\n";
-    EXPECT_EQ(testing::hot_loop("kernel:\n" + body).stack_accesses(), 0);
-    EXPECT_EQ(testing::hot_loop("kernel:\n\tmovq\t%rsp, %rbp\n" + body).stack_accesses(), 1);
+    EXPECT_EQ(autotune::hot_loop("kernel:\n" + body).stack_accesses(), 0);
+    EXPECT_EQ(autotune::hot_loop("kernel:\n\tmovq\t%rsp, %rbp\n" + body).stack_accesses(), 1);
 }
 
 TEST(HotLoopReader, TakesTheInnermostLoopOfANest) {
     const std::string assembly =
         ".outer:\n\tvfmadd231ps %ymm1, %ymm2, %ymm3\n.inner:\n\tvfmadd231ps %ymm1, %ymm2, %ymm3\n"
         "\tvfmadd231ps %ymm1, %ymm2, %ymm4\n\tjne .inner\n\tjne .outer\n";
-    EXPECT_EQ(testing::hot_loop(assembly).count("vfmadd"), 2);
+    EXPECT_EQ(autotune::hot_loop(assembly).count("vfmadd"), 2);
 }
 
 /// Why a variant, or a variant's schedule, was not taken; empty if it was not refused.

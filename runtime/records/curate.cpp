@@ -57,7 +57,7 @@ std::vector<const Record *> best_records(const Contents &contents, int most) {
     const std::set<std::string> wrong = wrong_plans(contents);
     std::map<std::string, std::vector<const Record *>> rivals;
     for (const Record *record : latest_records(contents)) {
-        if (record->status == Status::Ok && wrong.count(plan_anywhere(*record)) == 0)
+        if (record->has_cost() && wrong.count(plan_anywhere(*record)) == 0)
             rivals[problem_of(*record)].push_back(record);
     }
     std::set<const Record *> best;
@@ -105,7 +105,7 @@ int64_t prune_lines(std::vector<Line> &lines, const PruneOptions &options) {
         const bool stays = record == nullptr || record->status == Status::WrongResult;
         const bool is_stale = record != nullptr && options.drops_stale && !is_current(*record);
         const bool is_beaten =
-            record != nullptr && record->status == Status::Ok && options.keep > 0 && best.count(record) == 0;
+            record != nullptr && record->has_cost() && options.keep > 0 && best.count(record) == 0;
         if (stays || (kept.count(record) != 0 && !is_stale && !is_beaten))
             lines.push_back(line);
     }

@@ -14,8 +14,8 @@ namespace convsmith::autotune {
 /// Of each subject the record that was measured last, in the order of the contents.
 std::vector<const Record *> latest_records(const Contents &contents);
 
-/// Whether `a` is the one to use of two Ok records of one problem: what a run chose goes first, later choices
-/// before earlier ones; else the lower cost.
+/// Whether `a` is the one to use of two records of one problem that have a cost: what a run chose goes first,
+/// later choices before earlier ones; else the lower cost.
 bool goes_before(const Record &a, const Record &b);
 
 /// The subject without its plan as text: records that compete.
@@ -36,7 +36,7 @@ int64_t merge_lines(std::vector<Line> &into, const std::vector<Line> &from);
 
 struct PruneOptions {
     bool drops_stale = false; ///< records measured with other versions of Halide, LLVM or the algorithms
-    int keep = 0;             ///< Ok records kept of each problem on each machine, best first; 0: all
+    int keep = 0; ///< records with a cost kept of each problem on each machine, best first; 0: all
 };
 
 /// Removes records that a later one of the same subject replaces, and what `options` name; the number

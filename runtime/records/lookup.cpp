@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <set>
+#include <utility>
 
 namespace convsmith::autotune {
 
@@ -37,7 +38,7 @@ bool is_accurate_enough(const Record &record, Accuracy accuracy) {
 }
 
 bool answers(const Record &record, const Query &query) {
-    return record.status == Status::Ok && record.key == query.key && record.target == query.target &&
+    return record.has_cost() && record.key == query.key && record.target == query.target &&
            record.threads == query.threads && is_accurate_enough(record, query.accuracy);
 }
 
@@ -85,6 +86,8 @@ const char *match_text(Match match) {
 }
 
 std::string Found::text() const {
+    if (record->status == Status::Modelled)
+        return fmt::format("record modelled for {}, not measured, in {}", record->hardware.cpu, layer);
     return fmt::format("tuning record of {} ({}) in {}", record->hardware.cpu, match_text(match), layer);
 }
 
@@ -121,9 +124,13 @@ LookUp look_up(const Layers &layers, const Query &query) {
                          [](const Found &a, const Found &b) { return goes_before(*a.record, *b.record); });
         result.next.insert(result.next.end(), fitting.begin(), fitting.end());
     }
-    // Layers stay in their order among machines equally near.
+    // What was measured before what was modelled, then the nearest machine; layers stay in their order among
+    // equals.
+    const auto rank = [](const Found &found) {
+        return std::make_pair(found.record->status != Status::Ok, found.match);
+    };
     std::stable_sort(result.next.begin(), result.next.end(),
-                     [](const Found &a, const Found &b) { return a.match < b.match; });
+                     [&](const Found &a, const Found &b) { return rank(a) < rank(b); });
     if (!result.next.empty()) {
         result.found = result.next.front();
         result.next.erase(result.next.begin());

@@ -63,10 +63,10 @@ struct LookUp {
     std::vector<std::string> passed_over() const;
 };
 
-/// The best record (goes_before) of the first layer that has one for the nearest machine: key, target and
-/// threads are the query's, it is Ok and current, its variant as accurate as demanded. A plan that has a
-/// wrong result anywhere in the layers is never taken; of several measurements of one plan on one machine the
-/// last counts.
+/// The best record (goes_before) of the first layer that has one for the nearest machine, any that was
+/// measured before those that were modelled: key, target and threads are the query's, it has a cost and is
+/// current, its variant as accurate as demanded. A plan that has a wrong result anywhere in the layers is
+/// never taken; of several measurements of one plan on one machine the last counts.
 LookUp look_up(const Layers &layers, const Query &query);
 
 } // namespace convsmith::autotune

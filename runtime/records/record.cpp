@@ -17,9 +17,9 @@ namespace {
 
 constexpr int kFormat = 1;
 
-const std::array<std::string, 6> &status_names() { // in the order of Status
-    static const std::array<std::string, 6> kNames = {"ok",    "compile_error", "wrong_result",
-                                                      "crash", "timeout",       "out_of_memory"};
+const std::array<std::string, 7> &status_names() { // in the order of Status
+    static const std::array<std::string, 7> kNames = {"ok",      "compile_error", "wrong_result", "crash",
+                                                      "timeout", "out_of_memory", "modelled"};
     return kNames;
 }
 
@@ -70,6 +70,12 @@ void read_outcome(const JsonFields &fields, Record &r) {
     r.max_error = fields.number("max_error", 0);
     r.workspace_bytes = static_cast<int64_t>(fields.number("workspace_bytes", 0));
     r.is_chosen = fields.boolean("chosen");
+    if (r.status == Status::Modelled) {
+        r.modelled_cost = fields.number("modelled_cost", 0);
+        if (!(r.modelled_cost > 0) || fields.find("ns") != nullptr)
+            fields.fail("modelled_cost", fields.find("modelled_cost") ? "no positive number" : "missing",
+                        "a positive number, and no ns");
+    }
     if (r.status != Status::Ok)
         return;
     const JsonFields ns = fields.required_object("ns");
@@ -82,10 +88,10 @@ void read_outcome(const JsonFields &fields, Record &r) {
 
 /// What to_line writes by itself; everything else belongs to Record::other.
 bool is_known(const std::string &member) {
-    static const std::array<const char *, 17> kMembers = {
-        "v",      "key",   "plan",      "target", "threads",  "hardware",        "versions",
-        "status", "error", "max_error", "ns",     "probe_ns", "workspace_bytes", "seed",
-        "run",    "time",  "chosen"};
+    static const std::array<const char *, 18> kMembers = {
+        "v",      "key",   "plan",      "target",       "threads",  "hardware",        "versions",
+        "status", "error", "max_error", "ns",           "probe_ns", "workspace_bytes", "seed",
+        "run",    "time",  "chosen",    "modelled_cost"};
     return std::find(kMembers.begin(), kMembers.end(), member) != kMembers.end();
 }
 
@@ -150,6 +156,8 @@ std::string to_line(const Record &r) {
             {"min", r.ns.min}, {"median", r.ns.median}, {"spread", r.ns.spread}, {"rounds", r.ns.rounds}};
         json["probe_ns"] = r.probe_ns;
     }
+    if (r.status == Status::Modelled)
+        json["modelled_cost"] = r.modelled_cost;
     json["workspace_bytes"] = r.workspace_bytes;
     if (r.is_chosen)
         json["chosen"] = true;

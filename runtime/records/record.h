@@ -14,7 +14,8 @@
 
 namespace convsmith::autotune {
 
-/// What became of a candidate. Only Ok has times, every other status has an error text.
+/// What became of a candidate. Only Ok has times; Modelled has a cost that no clock has seen, every other
+/// status an error text.
 enum class Status {
     Ok,
     CompileError, ///< Halide or LLVM refused it
@@ -22,6 +23,7 @@ enum class Status {
     Crash,        ///< its process died
     Timeout,
     OutOfMemory,
+    Modelled, ///< not measured: ranked by a machine model (static_cost.h)
 };
 
 /// "ok", "compile_error", ... and back. Throws Error(BadArgument) for another name.
@@ -43,6 +45,7 @@ struct Record {
     std::string error;
     double max_error = 0; ///< largest |got - want| that the oracle found
     Timing ns;
+    double modelled_cost = 0;    ///< of Modelled; comparable between plans of one problem and model
     double probe_ns = 0;         ///< median time of the multiply-add probe in the same rounds
     int64_t workspace_bytes = 0; ///< most memory that a call holds beside its tensors; 0: not known
 
@@ -61,8 +64,12 @@ struct Record {
     /// machine.
     std::string subject() const;
 
-    /// Time in units of the probe, which cancels the clock: comparable within one machine. 0 if not Ok.
-    double cost() const { return probe_ns > 0 ? ns.median / probe_ns : 0; }
+    /// Time in units of the probe, which cancels the clock: comparable within one machine; the modelled cost
+    /// of Modelled; 0 of a failure.
+    double cost() const { return probe_ns > 0 ? ns.median / probe_ns : modelled_cost; }
+
+    /// Whether there is a cost, measured or modelled: the plan can be used.
+    bool has_cost() const { return status == Status::Ok || status == Status::Modelled; }
 
     /// What makes the planner choose this record's plan.
     PlanRequest request() const;

@@ -1,0 +1,144 @@
+// See hot_loop.h.
+#include "autotune/hot_loop.h"
+
+#include "runtime/temp_dir.h"
+#include "schedules/lower.h"
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <regex>
+#include <sstream>
+
+namespace convsmith::autotune {
+namespace {
+
+/// Comments of x86 begin with #, which marks numbers on ARM, where they begin with //.
+std::string without_comment(const std::string &line, bool is_arm) {
+    const std::string code = line.substr(0, is_arm ? line.find("//") : line.find('#'));
+    const size_t first = code.find_first_not_of(" \t");
+    return first == std::string::npos ? "" : code.substr(first, code.find_last_not_of(" \t") - first + 1);
+}
+
+/// The label that an instruction jumps to, if it does.
+std::optional<std::string> jump_target(const std::string &instruction) {
+    static const std::regex jump(R"(^(?:j\w+|b|b\.\w+|cbn?z\s+\w+,|tbn?z\s+\w+, ?#?\w+,)\s+(\.\w+)$)");
+    std::smatch match;
+    return std::regex_search(instruction, match, jump) ? std::optional<std::string>(match[1]) : std::nullopt;
+}
+
+/// Goes through the lines and keeps the best loop seen.
+class LoopFinder {
+public:
+    explicit LoopFinder(bool is_arm) : is_arm_(is_arm) {}
+
+    void read(const std::string &text) {
+        static const std::regex label(R"(^(\.?\w+):)");
+        static const std::regex frame(R"(^movq\s+%rsp, %rbp)");
+        const std::string line = without_comment(text, is_arm_);
+        std::smatch match;
+        if (line.empty())
+            return;
+        if (std::regex_search(line, match, label)) {
+            label_at_[match[1]] = instructions_.size();
+            block_start_ = instructions_.size();
+            if (line[0] != '.') // a function begins
+                has_frame_pointer_ = false;
+            return;
+        }
+        if (line[0] == '.')
+            return;
+        instructions_.push_back(line);
+        if (std::regex_search(line, frame))
+            has_frame_pointer_ = true;
+        if (const std::optional<std::string> target = jump_target(line))
+            end_block(*target);
+    }
+
+    Loop take() const { return fused_.density > 0 ? fused_.loop : unfused_.loop; }
+
+private:
+    /// A block that jumps back over another label is no innermost loop of a single block.
+    void end_block(const std::string &target) {
+        const auto found = label_at_.find(target);
+        if (found == label_at_.end() || found->second != block_start_)
+            return;
+        const Loop loop{
+            {instructions_.begin() + static_cast<std::ptrdiff_t>(block_start_), instructions_.end()},
+            has_frame_pointer_};
+        const auto size = static_cast<double>(loop.instructions.size());
+        fused_.offer(loop, loop.multiply_adds() / size);
+        unfused_.offer(loop, (loop.count("mulp") + loop.count("vmulp") + loop.count("fmul")) / size);
+    }
+
+    /// The loop with the most of something per instruction.
+    struct Best {
+        Loop loop;
+        double density = 0;
+
+        void offer(const Loop &other, double its_density) {
+            if (its_density > density)
+                loop = other, density = its_density;
+        }
+    };
+
+    const bool is_arm_;
+    std::map<std::string, size_t> label_at_; ///< index of the next instruction
+    std::vector<std::string> instructions_;
+    size_t block_start_ = 0;
+    bool has_frame_pointer_ = false;
+    Best fused_, unfused_;
+};
+
+} // namespace
+
+std::string mnemonic_of(const std::string &instruction) {
+    return instruction.substr(0, instruction.find_first_of(" \t"));
+}
+
+int Loop::count(const std::string &mnemonic) const {
+    return static_cast<int>(
+        std::count_if(instructions.begin(), instructions.end(),
+                      [&](const std::string &i) { return mnemonic_of(i).rfind(mnemonic, 0) == 0; }));
+}
+
+int Loop::multiply_adds() const {
+    return count("vfmadd") + count("fmla") + count("fmadd");
+}
+
+int Loop::stack_accesses() const {
+    static const std::regex by_stack_pointer(R"(\(%rsp)");
+    static const std::regex by_frame_pointer(R"(\(%r[sb]p)");
+    const std::regex &stack = has_frame_pointer ? by_frame_pointer : by_stack_pointer;
+    return static_cast<int>(std::count_if(instructions.begin(), instructions.end(),
+                                          [&](const std::string &i) { return std::regex_search(i, stack); }));
+}
+
+std::string Loop::text() const {
+    std::string all;
+    for (const std::string &i : instructions)
+        all += "    " + i + "\n";
+    return all;
+}
+
+std::string assembly_of(const ConvDesc &desc, const Plan &plan) {
+    const TempDir dir;
+    const std::string file = (dir.path() / "kernel.s").string();
+    lower_module(desc, plan, "kernel").compile({{Halide::OutputFileType::assembly, file}});
+    std::ifstream in(file);
+    std::stringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+Loop hot_loop(const std::string &assembly) {
+    const bool is_arm = assembly.find("%r") == std::string::npos; // the stack pointer, if nothing else
+    LoopFinder finder(is_arm);
+    std::istringstream lines(assembly);
+    for (std::string line; std::getline(lines, line);)
+        finder.read(line);
+    return finder.take();
+}
+
+} // namespace convsmith::autotune
