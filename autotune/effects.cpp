@@ -129,16 +129,16 @@ void set(Effects &effects, Effect effect, double value) {
 void set_tile_effects(Effects &effects, const ConvDesc &desc, const Plan &plan) {
     const RegisterTile tile = tile_of(desc, plan);
     const int lanes = vector_lanes(plan.target, desc.acc_type);
-    set(effects, Effect::tile_cycles, std::log(cycles_per_fma(desc, plan, tile)));
+    set(effects, Effect::TileCycles, std::log(cycles_per_fma(desc, plan, tile)));
     const int operands = std::min(tile.vectors, tile.along * tile.across) + 1;
-    set(effects, Effect::full_registers,
+    set(effects, Effect::FullRegisters,
         !tile.is_window && tile.accumulators() + operands >= plan.target.vector_registers ? 1 : 0);
-    set(effects, Effect::waste_positions, std::log(position_waste(desc, plan, tile)));
+    set(effects, Effect::WastePositions, std::log(position_waste(desc, plan, tile)));
     if (!tile.lanes_are_positions)
-        set(effects, Effect::waste_channels, std::log(waste(desc.co, int64_t{tile.vectors} * lanes)));
-    set(effects, Effect::panel_over_l1,
+        set(effects, Effect::WasteChannels, std::log(waste(desc.co, int64_t{tile.vectors} * lanes)));
+    set(effects, Effect::PanelOverL1,
         std::max(0.0, std::log2(panel_bytes(desc, plan, tile) / plan.target.l1_bytes)));
-    set(effects, Effect::block_over_l2,
+    set(effects, Effect::BlockOverL2,
         std::max(0.0, std::log2(block_bytes(desc, plan) / plan.target.l2_bytes)));
 }
 
@@ -222,13 +222,13 @@ const Plan &PlanAnalysis::derived(const Plan &plan) {
 Effects PlanAnalysis::effects(const Plan &plan) {
     Effects effects = {};
     if (plan.schedule == "generic")
-        set(effects, Effect::generic, 1);
+        set(effects, Effect::Generic, 1);
     else if (!is_composite(desc_))
         set_tile_effects(effects, desc_, plan);
     if (plan.variant == "winograd") {
         constexpr double kTransforms = 1.2;
         const double gain = cpu::winograd_gain(desc_, number_of(plan, "tile", 2));
-        set(effects, Effect::winograd, std::log(kTransforms / std::max(0.1, gain)));
+        set(effects, Effect::Winograd, std::log(kTransforms / std::max(0.1, gain)));
     }
     Steps rows, unroll, kept;
     for (const auto &[name, value] : plan.params) {
@@ -236,12 +236,12 @@ Effects PlanAnalysis::effects(const Plan &plan) {
         if (!is_of_the_tile(name))
             steps.add(value, number_of(derived(plan), name.c_str(), 0));
     }
-    set(effects, Effect::more_rows, rows.up);
-    set(effects, Effect::fewer_rows, rows.down);
-    set(effects, Effect::more_unrolled, unroll.up);
-    set(effects, Effect::less_unrolled, unroll.down);
-    set(effects, Effect::more_kept, kept.up);
-    set(effects, Effect::less_kept, kept.down);
+    set(effects, Effect::MoreRows, rows.up);
+    set(effects, Effect::FewerRows, rows.down);
+    set(effects, Effect::MoreUnrolled, unroll.up);
+    set(effects, Effect::LessUnrolled, unroll.down);
+    set(effects, Effect::MoreKept, kept.up);
+    set(effects, Effect::LessKept, kept.down);
     return effects;
 }
 

@@ -23,11 +23,17 @@ enum class Effect {
 #define CONVSMITH_EFFECT(name_, weight_, doc_) name_,
 #include "autotune/effects.inc"
 #undef CONVSMITH_EFFECT
-    count,
 };
 
+/// Rows of effects.inc.
+constexpr size_t kEffects = 0
+#define CONVSMITH_EFFECT(name_, weight_, doc_) +1
+#include "autotune/effects.inc"
+#undef CONVSMITH_EFFECT
+    ;
+
 /// Effects by number of the row.
-using Effects = std::array<double, static_cast<size_t>(Effect::count)>;
+using Effects = std::array<double, kEffects>;
 
 /// Each effect times its weight: the logarithm of a time up to a constant of the problem.
 double weighted_sum(const Effects &effects);

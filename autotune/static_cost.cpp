@@ -40,9 +40,9 @@ bool begins_with_any(const std::string &text, std::initializer_list<const char *
 /// and what that tile reaches, the loop does show.
 double surroundings(const ConvDesc &desc, const Plan &plan) {
     Effects effects = PlanAnalysis(desc, plan.target).effects(plan);
-    effects[static_cast<size_t>(Effect::generic)] = 0;
-    effects[static_cast<size_t>(Effect::tile_cycles)] = 0;
-    effects[static_cast<size_t>(Effect::full_registers)] = 0;
+    effects[static_cast<size_t>(Effect::Generic)] = 0;
+    effects[static_cast<size_t>(Effect::TileCycles)] = 0;
+    effects[static_cast<size_t>(Effect::FullRegisters)] = 0;
     return weighted_sum(effects);
 }
 

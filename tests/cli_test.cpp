@@ -1,7 +1,7 @@
 // The `convsmith` program from outside: exit codes, what goes to which stream, JSON files, and that failures
 // leave nothing behind. What the subcommands compute is tested with the libraries they call.
-#include "tests/cli_support.h"
 #include "runtime/process.h"
+#include "tests/cli_support.h"
 #include "tests/onnx_builder.h"
 
 #include <fmt/format.h>
@@ -262,8 +262,9 @@ TEST_F(Cli, TuningForACpuThatIsNotAtHandClaimsNoTime) {
     expect_failure("tune " + key + " --target arm_neon --db m.jsonl", 1, {"does not run", "--cost static"});
     if (!has_program("llvm-mca-14") && !has_program("llvm-mca-19") && !has_program("llvm-mca"))
         GTEST_SKIP() << "needs llvm-mca (packages llvm-14 or llvm-19)";
-    const Outcome tuned = run("tune " + key + " --target arm_neon --cost static:cortex-a76 --param co_block=8" +
-                              " --db m.jsonl --json m.json");
+    const Outcome tuned =
+        run("tune " + key + " --target arm_neon --cost static:cortex-a76 --param co_block=8" +
+            " --db m.jsonl --json m.json");
     ASSERT_EQ(tuned.exit_code, 0) << tuned.err;
     EXPECT_NE(tuned.out.find("by the model of cortex-a76, not measured"), std::string::npos) << tuned.out;
     EXPECT_EQ(tuned.out.find(" us"), std::string::npos) << tuned.out;

@@ -47,14 +47,14 @@ std::vector<double> table_weights() {
 
 TEST(Fit, FindsTheWeightsBehindTheTimes) {
     std::vector<double> weights = table_weights();
-    const auto rows = static_cast<size_t>(Effect::fewer_rows);
-    const auto unrolled = static_cast<size_t>(Effect::less_unrolled);
+    const auto rows = static_cast<size_t>(Effect::FewerRows);
+    const auto unrolled = static_cast<size_t>(Effect::LessUnrolled);
     weights[rows] = 0.4;
     weights[unrolled] = 0.3;
     const Fit fit = fit_effects({planted(weights, 300)});
     EXPECT_NEAR(fit.weights[rows], 0.4, 0.05);
     EXPECT_NEAR(fit.weights[unrolled], 0.3, 0.05);
-    const auto winograd = static_cast<size_t>(Effect::winograd); // in no record
+    const auto winograd = static_cast<size_t>(Effect::Winograd); // in no record
     EXPECT_DOUBLE_EQ(fit.weights[winograd], table_weights()[winograd]);
     ASSERT_EQ(fit.problems.size(), 1u);
     EXPECT_EQ(fit.problems[0].key, ConvDesc::parse(kKey).key());

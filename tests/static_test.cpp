@@ -1,8 +1,8 @@
 // The static cost: loops by a machine model whose known errors are corrected, and runs that tune for a CPU
 // that is not at hand.
-#include "runtime/records/lookup.h"
 #include "autotune/static_cost.h"
 #include "autotune/static_tuner.h"
+#include "runtime/records/lookup.h"
 #include "runtime/temp_dir.h"
 #include "tests/error_of.h"
 
@@ -28,12 +28,11 @@ std::vector<std::string> independent(int count, const std::string &before, const
     return all;
 }
 
-#define SKIP_WITHOUT_MCA()                                                                                   \
-    if (mca_program().empty())                                                                               \
-    GTEST_SKIP() << "needs llvm-mca (packages llvm-14 or llvm-19)"
+constexpr const char *kNeedsMca = "needs llvm-mca (packages llvm-14 or llvm-19)";
 
 TEST(MachineModel, KnownErrorsAreCorrected) {
-    SKIP_WITHOUT_MCA();
+    if (mca_program().empty())
+        GTEST_SKIP() << kNeedsMca;
     const Loop fmas = loop_of(independent(12, "vfmadd231ps %ymm14, %ymm15, %ymm", ""));
     const MachineModel &zen3 = model_of("x86_avx2", "znver3");
     EXPECT_NEAR(modelled_cycles(fmas, zen3), 6, 0.1); // 2 a cycle
@@ -48,7 +47,8 @@ TEST(MachineModel, KnownErrorsAreCorrected) {
 }
 
 TEST(MachineModel, CorrectedInstructionsStillWaitForEachOther) {
-    SKIP_WITHOUT_MCA();
+    if (mca_program().empty())
+        GTEST_SKIP() << kNeedsMca;
     const MachineModel &zen3 = model_of("x86_avx2", "znver3");
     EXPECT_NEAR(modelled_cycles(loop_of({"vfmadd231ps %ymm1, %ymm2, %ymm0"}), zen3), 4, 0.1);
     EXPECT_NEAR(modelled_cycles(
@@ -57,7 +57,8 @@ TEST(MachineModel, CorrectedInstructionsStillWaitForEachOther) {
 }
 
 TEST(MachineModel, CorrectedInstructionsStillLoad) {
-    SKIP_WITHOUT_MCA();
+    if (mca_program().empty())
+        GTEST_SKIP() << kNeedsMca;
     // 4 multiply-adds would take 2 cycles, but with 8 loads beside their own they wait for 12 loads.
     std::vector<std::string> loop = independent(4, "vfmadd231ps 64(%rax), %ymm15, %ymm", "");
     for (const std::string &load : independent(8, "vmovups (%rbx), %ymm", ""))
@@ -91,7 +92,8 @@ TEST(HotLoop, IsFoundInBothAssemblies) {
 }
 
 TEST(StaticCost, PrefersTheWideTileToTheNarrowOne) {
-    SKIP_WITHOUT_MCA();
+    if (mca_program().empty())
+        GTEST_SKIP() << kNeedsMca;
     const ConvDesc desc = ConvDesc::parse("conv_ci32_i16x18_co64_k3_p1");
     const Target target = parse_target("x86_avx2");
     const auto cost = [&](int co_vectors, int tile_p) {
@@ -122,7 +124,8 @@ protected:
 };
 
 TEST_F(StaticTunerTest, RanksTheCandidatesOfAForeignTargetAndJudgesTheBest) {
-    SKIP_WITHOUT_MCA();
+    if (mca_program().empty())
+        GTEST_SKIP() << kNeedsMca;
     const StaticResult result = run();
     EXPECT_EQ(result.cpu, "cortex-a72");
     EXPECT_EQ(result.tuned.record.status, Status::Modelled) << result.tuned.record.error;
@@ -145,7 +148,8 @@ TEST_F(StaticTunerTest, RanksTheCandidatesOfAForeignTargetAndJudgesTheBest) {
 }
 
 TEST_F(StaticTunerTest, MeasuredRecordsGoBeforeModelledOnes) {
-    SKIP_WITHOUT_MCA();
+    if (mca_program().empty())
+        GTEST_SKIP() << kNeedsMca;
     const StaticResult result = run();
     Query query;
     query.key = desc_.key();
@@ -191,7 +195,8 @@ TEST_F(StaticTunerTest, ModelledRecordsWithTimesAreNone) {
 }
 
 TEST_F(StaticTunerTest, KernelsThatMultiplyNothingAreRefused) {
-    SKIP_WITHOUT_MCA();
+    if (mca_program().empty())
+        GTEST_SKIP() << kNeedsMca;
     desc_ = ConvDesc::parse("maxpool_ci16_i8x8_k2_s2");
     const StaticResult result = run();
     EXPECT_NE(result.tuned.record.status, Status::Modelled);
