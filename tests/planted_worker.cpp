@@ -1,7 +1,8 @@
 // A worker program whose candidates can be made to fail, for worker_test.cpp: convsmith's worker with a
 // runner that does something terrible in place of some plans.
 //   planted_worker [PLAN=MISCHIEF...] PARENT      PLAN as Plan::text; MISCHIEF: segfault, illegal, hang,
-//   memory, wrong, exit, work (a second of it, then right), fresh (wrong on data of another seed than 1)
+//   memory, wrong, exit, work (a second of it for each set of data, right), fresh (wrong on data of another
+//   seed than 1)
 #include "autotune/candidate.h"
 
 #include <csignal>
@@ -28,7 +29,8 @@ void take_all_memory() {
 
 /// A second on a core, however long that takes.
 void work() {
-    while (std::clock() < CLOCKS_PER_SEC) {
+    const std::clock_t start = std::clock();
+    while (std::clock() - start < CLOCKS_PER_SEC) {
     }
 }
 

