@@ -23,6 +23,7 @@ void share(const ConvDesc &from, ConvDesc &to) {
     to.in_layout = from.in_layout;
     to.out_layout = from.out_layout;
     to.is_fused = true;
+    to.ends_chain = false;
 }
 
 /// Makes `op` take a tensor of these channels and extents.
@@ -96,6 +97,7 @@ void link_ops(ConvDesc &desc) {
         share(desc, branch);
         set_input(branch, desc.ci, desc.in);
         link_ops(branch);
+        last_op(branch).ends_chain = false;
         desc.co += desc.op == Op::Concat ? stored_channels(last_op(branch)) : 0;
     }
     const ConvDesc *previous = &desc;
@@ -104,6 +106,8 @@ void link_ops(ConvDesc &desc) {
         set_input(next, stored_channels(*previous), stored_extents(*previous));
         previous = &next;
     }
+    if (whole_op(desc) == Op::Chain)
+        desc.then.back().ends_chain = true;
 }
 
 ConvDesc chain(const std::vector<ConvDesc> &ops) {

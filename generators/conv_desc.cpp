@@ -325,7 +325,7 @@ bool ConvDesc::operator==(const ConvDesc &o) const {
            co_begin == o.co_begin && in_type == o.in_type && weight_type == o.weight_type &&
            acc_type == o.acc_type && out_type == o.out_type && in_layout == o.in_layout &&
            out_layout == o.out_layout && epilogue == o.epilogue && branches == o.branches && then == o.then &&
-           is_fused == o.is_fused;
+           is_fused == o.is_fused; // not ends_chain: a branch alone is a chain
 }
 
 bool ConvDesc::is_open() const {

@@ -96,6 +96,7 @@ struct ConvDesc {
     std::vector<ConvDesc> branches;      ///< Concat, Excite: computed from the same input (composite.h)
     std::vector<ConvDesc> then; ///< ops that follow, each on the result of the one before (composite.h)
     bool is_fused = false;      ///< one of several ops of a composite; follows from the two above
+    bool ends_chain = false;    ///< the last op of a chain that is no branch; so does this
 
     bool operator==(const ConvDesc &o) const;
     bool operator!=(const ConvDesc &o) const { return !(*this == o); }

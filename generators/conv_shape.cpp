@@ -169,6 +169,11 @@ int64_t spatial_product(const Spatial &extents, int rank) {
     return product({extents.begin(), extents.begin() + rank});
 }
 
+int row_positions(const ConvDesc &desc) {
+    const Spatial out = out_extents(desc);
+    return static_cast<int>(spatial_product(out, desc.rank)) / out[0];
+}
+
 std::vector<int64_t> input_shape(const ConvDesc &desc) {
     return activation_shape(desc.in_layout, desc.n, desc.ci, desc.in, desc.rank);
 }

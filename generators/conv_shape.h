@@ -55,6 +55,9 @@ Spatial stored_extents(const ConvDesc &desc);
 /// Product of the first `rank` entries.
 int64_t spatial_product(const Spatial &extents, int rank);
 
+/// Output positions of one index of the outermost axis: a row of an image. The descriptor must be closed.
+int row_positions(const ConvDesc &desc);
+
 /// Shape of a tensor in the memory order the user sees, outermost dimension first; 0 = open.
 std::vector<int64_t> input_shape(const ConvDesc &desc);
 /// What one op of a composite gives, in the composite's layout; for a simple descriptor written_shape.

@@ -101,7 +101,8 @@ BufferDims operand_dims(const ConvDesc &d, const Packing &packing, Operand opera
 
 bool flattens_positions(const ConvDesc &desc, const Packing &packing) {
     const bool moves_in_space = desc.rearrange != Rearrange::None && desc.rearrange != Rearrange::Shuffle;
-    return !packing.is_transformed() && !desc.is_fused && desc.op != Op::Deform && desc.op != Op::Deconv &&
+    const bool feeds_an_op = desc.is_fused && !desc.ends_chain;
+    return !packing.is_transformed() && !feeds_an_op && desc.op != Op::Deform && desc.op != Op::Deconv &&
            !moves_in_space && !is_channelwise(desc) && !is_planewise(desc);
 }
 

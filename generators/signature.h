@@ -93,8 +93,9 @@ struct BufferDims {
 BufferDims buffer_dims(const ConvDesc &desc, const Packing &packing, const TensorSpec &spec);
 
 /// Whether kernels see output positions as one dimension: tiles of positions then run on over row ends. False
-/// where coordinates count: deconv, deform, rearranging in space, Winograd tiles, and where whole rows are
-/// tiles: ops that slide over each channel apart (is_channelwise, is_planewise).
+/// where coordinates count: deconv, deform, rearranging in space, Winograd tiles, ops of a composite that
+/// others follow, and where whole rows are tiles: ops that slide over each channel apart (is_channelwise,
+/// is_planewise).
 bool flattens_positions(const ConvDesc &desc, const Packing &packing = Packing());
 
 } // namespace convsmith

@@ -16,7 +16,7 @@ namespace {
 ConvDesc alone(ConvDesc op) {
     op.then.clear();
     op.branches.clear();
-    op.is_fused = false;
+    op.is_fused = op.ends_chain = false;
     op.co_total = op.co_begin = 0;
     return op;
 }

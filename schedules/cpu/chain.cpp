@@ -9,6 +9,8 @@
 #include "schedules/cpu/direct.h"
 #include "schedules/cpu/tiles.h"
 
+#include <optional>
+
 namespace convsmith::cpu {
 
 using Halide::Func;
@@ -27,35 +29,39 @@ struct OpTile {
     bool is_channelwise;
 };
 
-OpTile tile_of(const ConvPipeline &part, const Plan &plan, bool has_whole_tiles) {
+/// `width`: positions side by side that tiles cover, a row or all that a task flattens.
+OpTile tile_of(const ConvPipeline &part, const Plan &plan, int width, bool has_whole_tiles) {
     const int lanes = vector_lanes(plan.target, part.desc.acc_type);
     if (is_channelwise(part.desc)) {
         const ChannelTile tile = choose_channel_tile(part.desc, plan.target);
         // Blocks of rows that are cut off at the borders may be lower than a tile.
         return {lanes, tile.co_vectors, tile.tile_x, has_whole_tiles ? tile.tile_y : 1, true};
     }
-    const int width = out_extents(part.desc)[1], co_vectors = plan.params.at("co_vectors");
+    const int co_vectors = plan.params.at("co_vectors");
     const int tile = std::min(choose_tile_p(numbers_of(plan.target), co_vectors, width), width);
     return {lanes, co_vectors, tile, 1, false};
 }
 
-/// Splits the op's result into tiles, its rows being `rows`; returns the loop around a tile.
-Var schedule_tiles(ConvPipeline &part, const Var &rows, const OpTile &tile, std::vector<VarOrRVar> &order) {
+/// Splits the op's result into tiles along `x`; returns the loop around a tile. Its rows are `rows`,
+/// undefined where x counts all positions.
+Var schedule_tiles(ConvPipeline &part, const Var &x, const std::optional<Var> &rows, const OpTile &tile,
+                   std::vector<VarOrRVar> &order) {
     Var co_o("co_o"), co_i("co_i"), co_u("co_u"), co_v("co_v"), x_o("x_o"), x_i("x_i"), y_o("y_o"),
         y_i("y_i");
     const TailStrategy tail = tile.is_channelwise ? TailStrategy::ShiftInwards : TailStrategy::GuardWithIf;
     part.output.split(part.co, co_o, co_i, tile.co_vectors * tile.lanes, tail)
         .split(co_i, co_u, co_v, tile.lanes, TailStrategy::GuardWithIf)
-        .split(part.at[0], x_o, x_i, tile.tile_x, TailStrategy::ShiftInwards);
+        .split(x, x_o, x_i, tile.tile_x, TailStrategy::ShiftInwards);
     order = {co_v, co_u, x_i};
-    if (!tile.is_channelwise)
-        order.insert(order.end(), {x_o, rows, co_o}); // a panel of weights stays in L1 for the block
-    else if (tile.tile_y > 1)
+    if (tile.tile_y > 1) {
+        part.output.split(*rows, y_o, y_i, tile.tile_y, TailStrategy::ShiftInwards).unroll(y_i);
         order.insert(order.end(), {y_i, co_o, x_o, y_o});
-    else
-        order.insert(order.end(), {co_o, x_o, rows});
-    if (tile.tile_y > 1)
-        part.output.split(rows, y_o, y_i, tile.tile_y, TailStrategy::ShiftInwards).unroll(y_i);
+    } else {
+        order.insert(order.end(), {tile.is_channelwise ? co_o : x_o, tile.is_channelwise ? x_o : co_o});
+        // A panel of a dense op's weights stays in L1 for the block.
+        if (rows)
+            order.insert(tile.is_channelwise ? order.end() : order.end() - 1, *rows);
+    }
     part.output.vectorize(co_v).unroll(co_u).unroll(x_i);
     return tile.is_channelwise ? co_o : x_o;
 }
@@ -80,9 +86,13 @@ void schedule_chain(ConvPipeline &conv, const Plan &plan) {
     Var task("task"), within("within");
     std::vector<VarOrRVar> order;
     ConvPipeline &last = conv.parts.back();
-    OpTile tile = tile_of(last, plan, true);
-    conv.output.split(last.at.back(), task, within, plan.params.at("rows"), TailStrategy::ShiftInwards);
-    const Var around = schedule_tiles(last, within, tile, order);
+    const bool is_flat = flattens_positions(last.desc, last.packing);
+    const int rows = plan.params.at("rows"), width = row_positions(last.desc);
+    OpTile tile = tile_of(last, plan, is_flat ? rows * width : width, true);
+    conv.output.split(last.at.back(), task, within, is_flat ? rows * width : rows,
+                      TailStrategy::ShiftInwards);
+    const Var around = is_flat ? schedule_tiles(last, within, std::nullopt, tile, order)
+                               : schedule_tiles(last, last.at[0], within, tile, order);
     order.insert(order.end(), {task, last.n});
     conv.output.reorder(order).parallel(task).parallel(last.n);
     const LoopLevel at_task(conv.output, task);
@@ -92,12 +102,12 @@ void schedule_chain(ConvPipeline &conv, const Plan &plan) {
         ConvPipeline &part = conv.parts[i];
         const bool feeds_pointwise =
             i + 2 == conv.parts.size() && is_pointwise(last.desc) && last.desc.stride[0] == 1;
-        tile = tile_of(part, plan, feeds_pointwise);
+        tile = tile_of(part, plan, row_positions(part.desc), feeds_pointwise);
         part.output.compute_at(at_task)
             .store_in(MemoryType::Heap)
             .bound(part.co, 0, part.desc.co)
             .bound(part.at[0], 0, out_extents(part.desc)[1]);
-        const Var tile_loop = schedule_tiles(part, part.at.back(), tile, order);
+        const Var tile_loop = schedule_tiles(part, part.at[0], part.at.back(), tile, order);
         order.emplace_back(part.n);
         part.output.reorder(order);
         schedule_sum(part, tile, LoopLevel(part.output, tile_loop), at_task);

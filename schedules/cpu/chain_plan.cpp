@@ -80,15 +80,19 @@ int choose_rows(const ConvDesc &desc, const Target &target) {
     return equal_part(most, rows);
 }
 
-/// All dense ops have the same: the class's favourite, or what the op of the fewest channels fills, at
-/// least 2.
+/// All dense ops have the same: the cheapest of one alone; of several the class's favourite, or what the op
+/// of the fewest channels fills, at least 2.
 int choose_vectors(const ConvDesc &desc, const Numbers &numbers, int lanes) {
     constexpr int kFewest = 2;
-    int vectors = numbers.dense.front().co_vectors;
-    for (const ConvDesc *op : ops_of(desc)) {
+    std::vector<const ConvDesc *> dense;
+    for (const ConvDesc *op : ops_of(desc))
         if (!is_channelwise(*op))
-            vectors = std::min(vectors, std::max(kFewest, (op->co + lanes - 1) / lanes));
-    }
+            dense.push_back(op);
+    if (dense.size() == 1)
+        return choose_co_vectors(numbers, *dense.front(), lanes);
+    int vectors = numbers.dense.front().co_vectors;
+    for (const ConvDesc *op : dense)
+        vectors = std::min(vectors, std::max(kFewest, (op->co + lanes - 1) / lanes));
     return vectors;
 }
 

@@ -27,12 +27,11 @@ struct Blocking {
 
 Blocking blocking_of(const ConvPipeline &conv, const Plan &plan) {
     const Spatial out = out_extents(conv.desc);
-    const int row_p = static_cast<int>(spatial_product(out, conv.desc.rank)) / out[0];
     const int rows = plan.params.at("rows");
     Blocking b;
     b.lanes = vector_lanes(plan.target, conv.desc.acc_type);
     b.co_block = conv.packing.co_block;
-    b.block_p = rows * row_p;
+    b.block_p = rows * row_positions(conv.desc);
     b.blocks = (out[0] + rows - 1) / rows;
     b.tile_p = std::min(plan.params.at("tile_p"), b.block_p);
     b.unroll_ci = plan.params.at("unroll_ci");

@@ -89,7 +89,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
            reads_in_place(merged) ? choose_positions(merged, target, full["co_vectors"])
                                   : choose_rows(merged, target));
     full["rows"] = std::min(full["rows"], out[0]);
-    const int64_t block_p = spatial_product(out, merged.rank) / out[0] * full["rows"];
+    const int64_t block_p = int64_t{row_positions(merged)} * full["rows"];
     derive(full, "tile_p", choose_tile_p(numbers, full["co_vectors"], block_p));
     derive(full, "unroll_ci", choose_unroll_ci(desc.ci / desc.groups));
     const bool has_one_position = spatial_product(out, merged.rank) == 1;

@@ -112,10 +112,12 @@ void schedule_branches(ConvPipeline &conv, int lanes, int rows) {
 
 void schedule_composite(ConvPipeline &conv, const Plan &plan) {
     const int lanes = plan.params.at("co_block");
-    const int rows = plan.params.at("rows");
+    int rows = plan.params.at("rows");
     if (conv.desc.op == Op::Concat)
         return schedule_branches(conv, lanes, rows);
     const ConvDesc &last = conv.parts.back().desc;
+    if (flattens_positions(last, conv.packing))
+        rows *= row_positions(last);
     const bool is_rearranged = last.rearrange != Rearrange::None;
     const StageLoops loops = schedule_stage(conv, conv.output, conv.co,
                                             is_rearranged ? rearranged_lanes(last, lanes) : lanes, rows);
