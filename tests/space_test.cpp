@@ -58,6 +58,18 @@ TEST(Space, HoldsEveryVariantAndScheduleThatTakesTheProblem) {
     EXPECT_EQ(pairs_of(space_of("conv_n0_ci64_i0x0_co64_k3_p1")), (std::set<std::string>{"direct/generic"}));
 }
 
+TEST(Space, WinogradKeepsNoMoreChannelsThanThereAre) {
+    const Space space = space_of(kDense);
+    for (const Plan &plan : space.plans) {
+        if (plan.variant == "winograd" && plan.schedule == "x86_avx2" && plan.params.at("co_blocks") > 1) {
+            EXPECT_LE(plan.params.at("co_blocks") * plan.params.at("co_vectors") * 8, 64) << plan.text();
+        }
+    }
+    EXPECT_GT(
+        space.rejected.at("x86_avx2 winograd: co_blocks x co_vectors keeps N channels, the problem has N"),
+        0);
+}
+
 TEST(Space, RejectionsAreCountedByReason) {
     const Space space = space_of(kDense);
     const auto registers =

@@ -160,6 +160,11 @@ void check_params(const ConvDesc &desc, const Target &target, const Params &p) {
     if (registers > target.vector_registers)
         fail("co_vectors x tile_t needs " + std::to_string(registers) + " registers, the target has " +
              std::to_string(target.vector_registers));
+    // A group of blocks that reaches beyond the channels is stored from before the first of them.
+    const int kept = p.at("co_blocks") * vectors * vector_lanes(target, desc.acc_type);
+    if (p.at("co_blocks") > 1 && kept > desc.co)
+        fail("co_blocks x co_vectors keeps " + std::to_string(kept) + " channels, the problem has " +
+             std::to_string(desc.co));
     if (desc.ci % p.at("unroll_ci") != 0)
         fail("unroll_ci is " + std::to_string(p.at("unroll_ci")) +
              ", want a divisor of ci = " + std::to_string(desc.ci));
