@@ -76,13 +76,13 @@ struct ConvPipeline {
     Halide::Func output;   ///< {co, p..., n}: the value at the position rearranged, after the epilogue
 
     Halide::Var co, n;
-    std::vector<Halide::Var> at;         ///< p... innermost first
-    Halide::Var ci;                      ///< of padded
-    Halide::Var row, phase;              ///< of rows
-    std::vector<Halide::RVar> r_row;     ///< of the updates of rows: [border, [border,]] what is copied
-    std::optional<Halide::RVar> r_phase; ///< of the last of them, where rows have phases
-    std::vector<Halide::Var> axes;       ///< of padded, innermost (x) first
-    std::optional<Halide::RVar> r_ci;    ///< reduction over the group's input channels, if there is one
+    std::vector<Halide::Var> at; ///< p... innermost first
+    Halide::Var ci;              ///< of padded
+    Halide::Var row, phase;      ///< of rows
+    /// Of the updates of rows: the border if there is one, then what is copied, with its phase if there are.
+    std::optional<Halide::RVar> r_border, r_row, r_phase;
+    std::vector<Halide::Var> axes;    ///< of padded, innermost (x) first
+    std::optional<Halide::RVar> r_ci; ///< reduction over the group's input channels, if there is one
     std::vector<Halide::RVar> r_k; ///< reduction over taps, innermost axis first; empty for identity; joined:
                                    ///< before them that over the groups of a block
 

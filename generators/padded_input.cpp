@@ -121,7 +121,7 @@ std::vector<Expr> row_place(const ConvPipeline &conv, const Expr &e) {
     return row_args(conv, phases == 1 ? std::vector<Expr>{e} : std::vector<Expr>{e / phases, e % phases});
 }
 
-/// Defines `rows` by updates: the borders of a row, then the elements between them, which lie in one piece in
+/// Defines `rows` by updates: the border on either side, then the elements between, which lie in one piece in
 /// the input as well. Columns of an incomplete step of phases count as border.
 void define_rows(ConvPipeline &conv, const Expr &ignored) {
     const ConvDesc &d = conv.desc;
@@ -140,24 +140,21 @@ void define_rows(ConvPipeline &conv, const Expr &ignored) {
     if (phases > 1)
         columns.push_back(conv.phase);
     conv.rows(row_args(conv, {columns.begin(), columns.end()})) = Halide::undef(halide_type(d.in_type));
-    const auto define_border = [&](int from, int to) {
-        if (from >= to)
-            return;
-        const RDom r(from * side_by_side, (to - from) * side_by_side, "r_border");
-        conv.rows(row_place(conv, r.x)) = element(r.x, false);
-        conv.r_row.push_back(r.x);
-    };
-    define_border(-begin, 0);
-    define_border(copied, row - begin);
+    if (const int before = begin * side_by_side, border = (row - copied) * side_by_side; border > 0) {
+        const RDom r(0, border, "r_border");
+        const Expr e = select(r.x < before, r.x, r.x + copied * side_by_side) - before;
+        conv.rows(row_place(conv, e)) = element(e, false);
+        conv.r_border = r.x;
+    }
     if (phases == 1) {
         const RDom r(0, copied * side_by_side, "r_row");
         conv.rows(row_args(conv, {r.x})) = element(r.x, true);
-        conv.r_row.push_back(r.x);
+        conv.r_row = r.x;
     } else {
         conv.whole(row_args(conv, {conv.row})) = element(conv.row, true);
         const RDom r(0, copied / phases, 0, phases, "r_row");
         conv.rows(row_args(conv, {r.x, r.y})) = conv.whole(row_args(conv, {r.x * phases + r.y}));
-        conv.r_row.push_back(r.x);
+        conv.r_row = r.x;
         conv.r_phase = r.y;
     }
 }

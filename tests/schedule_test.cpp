@@ -151,6 +151,15 @@ INSTANTIATE_TEST_SUITE_P(
                       HotLoopCase{"no_padding", "conv_ci64_i58x58_co64_k3x3_g64_nchw_bias", {}}),
     [](const auto &info) { return info.param.name; });
 
+TEST(PlanewiseStrip, IsSplitIntoPhasesInRegisters) {
+    const ConvDesc desc = ConvDesc::parse("conv_ci96_i112x112_co96_k3x3_s2_p1_g96_nchw_bias");
+    const Plan plan = make_plan(desc, parse_target("x86_avx2")).plan;
+    const std::string assembly = testing::assembly_of(desc, plan);
+    EXPECT_NE(assembly.find("vshufps"), std::string::npos);
+    for (const char *unwanted : {"vgather", "vinsertps", "vextractps", "vpinsr", "vpextr"})
+        EXPECT_EQ(assembly.find(unwanted), std::string::npos) << unwanted;
+}
+
 TEST(WinogradHotLoop, HasOnlyFmasLoadsAndScalarAddressing) {
     for (const char *key : {"conv_ci64_i56x56_co64_k3x3_p1_bias_relu", "conv_ci256_i13x13_co384_k3x3_p1_bias",
                             "conv_ci512_i7x7_co512_k3x3_p1", "conv_ci64_i28x28_co64_k3x3_p1_nchw"}) {
@@ -356,6 +365,15 @@ TEST(Planner, PlanewiseTakesChannelsFirst) {
     EXPECT_GT(planes.plan.params.at("strip_channels"), 1) << "planes of several channels fit half of L1";
     const PlanChoice mixed = make_plan(ConvDesc::parse("avgpool_ci16_i8x8_k3_nchw2nhwc"), target);
     EXPECT_EQ(mixed.plan.schedule, "generic");
+}
+
+TEST(Planner, PlanewiseTilesHideTheLatencyOfMultiplyAdds) {
+    const auto rows = [](const char *key) {
+        return make_plan(ConvDesc::parse(key), parse_target("x86_avx2")).plan.params.at("tile_y");
+    };
+    EXPECT_EQ(rows("conv_ci120_i28x28_co120_k5_p2_g120_nchw"), 7) << "8 would compute 32 of 28 rows";
+    EXPECT_EQ(rows("conv_ci32_i112x112_co32_k3_p1_g32_nchw"), 8);
+    EXPECT_EQ(rows("conv_ci512_i14x14_co512_k3_p1_g512_nchw"), 7);
 }
 
 TEST(Planner, RefusesAPlanewiseTileThatDoesNotFitTheRegisters) {

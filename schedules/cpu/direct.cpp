@@ -60,12 +60,11 @@ void schedule_strip(ConvPipeline &conv, const Plan &plan, const Blocking &b, Var
         .bound_extent(conv.axes.back(),
                       (rows - 1) * d.stride[0] + effective_kernel(d.kernel[0], d.dilation[0]));
     if (conv.copies_rows) {
-        const int copy = static_cast<int>(conv.r_row.size()) - 1;
-        for (int border = 0; border < copy; border++)
-            strip.update(border).unscheduled();
+        if (conv.r_border)
+            strip.update(0).unscheduled();
         RVar r_o("r_o"), r_v("r_v");
-        strip.update(copy)
-            .split(conv.r_row.back(), r_o, r_v, b.lanes, TailStrategy::GuardWithIf)
+        strip.update(conv.r_border ? 1 : 0)
+            .split(*conv.r_row, r_o, r_v, b.lanes, TailStrategy::GuardWithIf)
             .vectorize(r_v);
     } else if (d.in_layout == Layout::ChannelsLast && d.ci >= b.lanes)
         strip.vectorize(conv.ci, b.lanes, TailStrategy::GuardWithIf);

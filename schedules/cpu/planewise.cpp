@@ -61,14 +61,14 @@ void schedule_strip(ConvPipeline &conv, const Tile &tile, const Var &block, int 
         rows.bound(conv.phase, 0, phases);
     if (channels == 1)
         rows.bound_extent(conv.ci, 1);
-    const int copy = static_cast<int>(conv.r_row.size()) - 1;
-    for (int border = 0; border < copy; border++)
-        rows.update(border).reorder(conv.r_row[border], y).unroll(conv.r_row[border]);
+    if (conv.r_border)
+        rows.update(0).reorder(*conv.r_border, y).unroll(*conv.r_border);
+    const int copy = conv.r_border ? 1 : 0;
     RVar r_o("r_o"), r_v("r_v");
     constexpr int kMostVectors = 8; // of one copy
     const int lanes = row_lanes(conv.desc.in[conv.desc.rank - 1] / phases, tile.lanes,
                                 kMostVectors / phases * tile.lanes, phases == 1);
-    rows.update(copy).split(conv.r_row.back(), r_o, r_v, lanes, TailStrategy::GuardWithIf).vectorize(r_v);
+    rows.update(copy).split(*conv.r_row, r_o, r_v, lanes, TailStrategy::GuardWithIf).vectorize(r_v);
     if (conv.r_phase) {
         rows.update(copy).reorder(r_v, *conv.r_phase, r_o, y).unroll(*conv.r_phase);
         conv.whole.compute_at(rows, r_o)

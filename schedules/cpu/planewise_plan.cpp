@@ -37,39 +37,52 @@ int64_t strip_row_bytes(const ConvDesc &d, int lanes) {
 }
 
 /// The rows of a register tile that compute and load least for an output, the rows that overlapping tiles
-/// compute twice included. Half of the loads span cache lines and cost like two. 4 accumulators, 9 weights of
-/// a 3x3 window, inputs and what the epilogue clamps to fill 16 registers; a low map is one tile all the
-/// same.
-int choose_tile_y(const ConvDesc &d) {
-    constexpr int kMostRows = 4;
-    constexpr int kLowMap = 7;
+/// compute twice included. Half of the loads span cache lines and cost like two. Every accumulator less than
+/// what hides the latency of a multiply-add costs a little. Beside 8 accumulators, the weights of a column of
+/// 5 taps and inputs fit 16 registers; half of them where rows in phases have more inputs alive at a time.
+int choose_tile_y(const ConvDesc &d, const Target &target) {
+    constexpr double kLatency = 0.03;
     if (d.rank == 1)
         return 1;
     const int y = d.rank - 2, out = out_extents(d)[y];
-    if (out <= kLowMap)
-        return out;
+    const int most = numbers_of(target).accumulators / std::min(d.stride[d.rank - 1], 2);
     const double taps = static_cast<double>(spatial_product(d.kernel, d.rank));
     const auto cost = [&](int rows) {
         const double waste = static_cast<double>(rounded_up(out, rows)) / out;
         const double row_loads = taps / d.kernel[y] / rows;
         const int span = effective_kernel(d.kernel[y], d.dilation[y]);
-        return waste * (taps + 1.5 * row_loads * ((rows - 1) * d.stride[y] + span));
+        return waste * (1 + kLatency * (most - rows)) *
+               (taps + 1.5 * row_loads * ((rows - 1) * d.stride[y] + span));
     };
     int best = 1;
-    for (int rows = 2; rows <= kMostRows; rows++) {
+    for (int rows = 2; rows <= std::min(most, out); rows++) {
         if (cost(rows) < cost(best))
             best = rows;
     }
     return best;
 }
 
-/// The most rows whose padded input takes half of L1, then such that blocks are equally high.
+/// Whole tiles of rows whose padded input takes at most half of L1, and that compute and copy least, rows
+/// that overlapping blocks compute or copy twice included. To copy a vector of the input takes as long as
+/// some multiply-adds.
 int choose_rows(const ConvDesc &d, const Target &target, int tile_y, int lanes) {
+    constexpr double kCopy = 3.5;
     const int out = d.rank == 1 ? 1 : out_extents(d)[d.rank - 2];
-    int most = tile_y;
-    while (most < out && strip_rows(d, most + 1) * strip_row_bytes(d, lanes) <= target.l1_bytes / 2)
-        most++;
-    return static_cast<int>(std::min<int64_t>(rounded_up(equal_part(out, most), tile_y), out));
+    const double taps = static_cast<double>(spatial_product(d.kernel, d.rank));
+    const auto cost = [&](int rows) {
+        const int blocks = (out + rows - 1) / rows;
+        return blocks *
+               (rows * taps + kCopy * d.stride[d.rank - 1] * static_cast<double>(strip_rows(d, rows)));
+    };
+    int best = tile_y;
+    for (int most = 2 * tile_y; most < out + tile_y; most += tile_y) {
+        const int rows = std::min(most, out);
+        if (strip_rows(d, rows) * strip_row_bytes(d, lanes) > target.l1_bytes / 2)
+            break;
+        if (cost(rows) < cost(best))
+            best = rows;
+    }
+    return best;
 }
 
 /// Channels of a task: about 512 KiB of input and output, several times what handing it out costs; at least 8
@@ -101,7 +114,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     Params full = params;
     int &x_vectors = derive(full, "x_vectors", 1);
     x_vectors = std::clamp(x_vectors, 1, std::max(1, out_x / lanes));
-    int &tile_y = derive(full, "tile_y", choose_tile_y(d));
+    int &tile_y = derive(full, "tile_y", choose_tile_y(d, target));
     tile_y = std::min(tile_y, out_y);
     int &rows = derive(full, "rows", choose_rows(d, target, tile_y, lanes));
     rows = std::clamp(rows, tile_y, out_y);
