@@ -156,7 +156,8 @@ ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const 
     conv.at = flattens_positions(conv.desc, packing) ? std::vector<Var>{Var("p")} : conv.axes;
     declare_buffers(conv, input.number);
     derive_extents(conv);
-    conv.copies_rows = input.copies_rows && can_copy_rows(conv);
+    conv.masks_columns = input.masks_columns;
+    conv.copies_rows = input.copies_rows && !conv.masks_columns && can_copy_rows(conv);
     return conv;
 }
 

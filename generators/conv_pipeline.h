@@ -48,7 +48,8 @@ struct PhaseParts {
 struct ConvPipeline {
     ConvDesc desc; ///< after merge_trivial_axes
     Packing packing;
-    bool copies_rows = false; ///< `padded` reads `rows`
+    bool copies_rows = false;   ///< `padded` reads `rows`
+    bool masks_columns = false; ///< `padded` reads the input in place, lanes of a row beyond it masked out
 
     Halide::Func source;       ///< of an op of a composite, instead of `input`
     Halide::ImageParam input;  ///< {ci, x, [y, [z,]] n}
@@ -113,6 +114,7 @@ struct OpInput {
     Halide::Func source;      ///< {ci, x, [y, [z,]] n}: what it slides over; undefined: a tensor of the call
     int number = 0;           ///< of ops_of: names its tensors
     bool copies_rows = false; ///< the schedule keeps padded rows (ConvPipeline::rows) where can_copy_rows
+    bool masks_columns = false; ///< it reads them in place, as a planewise sum with padding of zeros may
 };
 
 /// A pipeline with variables, buffers and extents, but no Func defined. `desc` is merged here; what follows

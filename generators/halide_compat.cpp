@@ -35,6 +35,15 @@ Halide::Target without_llvm_loop_opt(Halide::Target target) {
     return target;
 }
 
+Halide::Expr load_where(const Halide::Expr &inside, const Halide::Expr &value,
+                        const Halide::Expr &otherwise) {
+    using Halide::Internal::Call;
+    // Without the third argument, vectors become loads with a mask, whose other lanes are undefined.
+    const Halide::Expr load =
+        Call::make(value.type(), Call::if_then_else, {likely(inside), value}, Call::PureIntrinsic);
+    return select(inside, likely(load), otherwise);
+}
+
 Halide::Type output_type(const Halide::Func &func) {
 #ifdef HALIDE_VERSION_MAJOR
     return func.types()[0];

@@ -20,6 +20,10 @@ std::string llvm_version();
 /// `target` without the LLVM loop optimisations that undo a schedule's unrolling decisions.
 Halide::Target without_llvm_loop_opt(Halide::Target target);
 
+/// `value`, a load, where `inside`, else `otherwise`: lanes of a vector that are not inside read nothing.
+/// Loops are split so that most iterations have no mask.
+Halide::Expr load_where(const Halide::Expr &inside, const Halide::Expr &value, const Halide::Expr &otherwise);
+
 /// Element type of a Func's first value.
 Halide::Type output_type(const Halide::Func &func);
 

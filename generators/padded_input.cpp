@@ -191,15 +191,19 @@ void define_padded(ConvPipeline &conv, const Expr &ignored) {
 
 void define_padded(ConvPipeline &conv, RDom r, const Expr &ignored) {
     const ConvDesc &d = conv.desc;
-    if (!leaves_out_padding(d))
+    if (!leaves_out_padding(d) && !conv.masks_columns)
         return define_padded(conv, ignored);
     const std::vector<Expr> window = window_args(conv, conv.co);
     std::vector<Expr> source = {conv.ci};
+    Expr inside_row;
     for (int i = 0; i < d.rank; i++) {
         const int a = axis_of(d, i);
         const Expr extent = input_extent(conv, i);
         Expr x = conv.axes[i];
-        if (is_axis_padded(conv, a)) {
+        if (i == 0 && conv.masks_columns) {
+            x = x - d.pad_begin[a];
+            inside_row = x >= 0 && x < extent;
+        } else if (is_axis_padded(conv, a)) {
             // Likely: loops are split into borders and an interior without the conditions.
             r.where(Halide::likely(window[i + 1] >= d.pad_begin[a]));
             r.where(Halide::likely(window[i + 1] < extent + d.pad_begin[a]));
@@ -208,7 +212,8 @@ void define_padded(ConvPipeline &conv, RDom r, const Expr &ignored) {
         source.push_back(x);
     }
     source.emplace_back(conv.n);
-    conv.padded(padded_args(conv)) = read_input(conv, source);
+    const Expr value = read_input(conv, source);
+    conv.padded(padded_args(conv)) = conv.masks_columns ? load_where(inside_row, value, ignored) : value;
 }
 
 bool ConvPipeline::is_padded() const {

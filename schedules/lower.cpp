@@ -156,6 +156,7 @@ LoweredPipeline scheduled(Algorithm algorithm, void (*schedule)(ConvPipeline &, 
                           const ConvDesc &desc, const Plan &plan) {
     OpInput input;
     input.copies_rows = plan.copies_rows(desc);
+    input.masks_columns = plan.masks_columns(desc);
     ConvPipeline conv = algorithm(desc, plan.packing(desc), input);
     constrain_buffers(conv);
     schedule(conv, plan);

@@ -246,6 +246,11 @@ bool Plan::copies_rows(const ConvDesc &desc) const {
     return row_of(desc, *this).planning.copies_rows;
 }
 
+bool Plan::masks_columns(const ConvDesc &desc) const {
+    const SchedulePlanning &planning = row_of(desc, *this).planning;
+    return planning.masks_columns != nullptr && planning.masks_columns(desc, target);
+}
+
 double Plan::relative_error() const {
     return variant_info(variant).relative_error;
 }

@@ -33,6 +33,9 @@ struct Plan {
     /// (SchedulePlanning::copies_rows).
     bool copies_rows(const ConvDesc &desc) const;
 
+    /// The same of reading them in place (SchedulePlanning::masks_columns).
+    bool masks_columns(const ConvDesc &desc) const;
+
     /// The error bound that applies: 0 for that of a sum (runtime/oracle_op.cpp), else
     /// VariantInfo::relative_error.
     double relative_error() const;

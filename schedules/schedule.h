@@ -33,6 +33,9 @@ struct SchedulePlanning {
 
     /// Whether the schedule keeps padded rows, where they can be copied whole (ConvPipeline::copies_rows).
     bool copies_rows = false;
+
+    /// Whether it reads them in place instead (ConvPipeline::masks_columns). Null: never.
+    bool (*masks_columns)(const ConvDesc &desc, const Target &target) = nullptr;
 };
 
 /// reject() of a schedule that takes everything.

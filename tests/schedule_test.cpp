@@ -145,16 +145,29 @@ INSTANTIATE_TEST_SUITE_P(
     Avx2, PlanewiseLoop,
     ::testing::Values(HotLoopCase{"k3x3", "conv_ci144_i56x56_co144_k3x3_p1_g144_nchw_bias_relu", {}},
                       HotLoopCase{"k3x3_stride_2", "conv_ci96_i112x112_co96_k3x3_s2_p1_g96_nchw_bias", {}},
-                      HotLoopCase{"k5x5", "conv_ci120_i28x28_co120_k5x5_p2_g120_nchw_bias_relu", {}},
+                      HotLoopCase{"k5x5", "conv_ci120_i56x56_co120_k5x5_p2_g120_nchw_bias_relu", {}},
                       HotLoopCase{"dilated", "conv_ci64_i56x56_co64_k3x3_p2_d2_g64_nchw_bias", {}},
                       HotLoopCase{"reflected", "conv_ci64_i56x56_co64_k3x3_p1_g64_reflect_nchw_bias", {}},
                       HotLoopCase{"no_padding", "conv_ci64_i58x58_co64_k3x3_g64_nchw_bias", {}}),
     [](const auto &info) { return info.param.name; });
 
+TEST(PlanewiseInPlace, MasksOnlyTheVectorsAtBorders) {
+    const auto [plan, loop] =
+        planned_loop("conv_ci512_i28x14_co512_k3x3_p1_g512_nchw_bias_relu", PlanRequest());
+    SCOPED_TRACE(plan.text() + "\n" + loop.text());
+    // Two vectors of a row: the first column of taps of one, the last of the other, for each row of a tile.
+    const int rows = plan.params.at("tile_y") + 2;
+    EXPECT_EQ(loop.count("vmaskmov"), 2 * rows);
+    EXPECT_LE(loop.count("vblend"), 2 * rows);
+    EXPECT_GE(loop.count("vfmadd"), 2 * 8 * plan.params.at("tile_y"));
+    EXPECT_LE(loop.stack_accesses(), loop.count("vfmadd") / 3);
+    testing::expect_none(loop, {"vpextr", "vpinsr", "vpadd", "vpcmp", "vgather", "vperm", "vunpck", "call"});
+}
+
 TEST(PlanewiseStrip, IsSplitIntoPhasesInRegisters) {
     const ConvDesc desc = ConvDesc::parse("conv_ci96_i112x112_co96_k3x3_s2_p1_g96_nchw_bias");
     const Plan plan = make_plan(desc, parse_target("x86_avx2")).plan;
-    const std::string assembly = testing::assembly_of(desc, plan);
+    const std::string assembly = autotune::assembly_of(desc, plan);
     EXPECT_NE(assembly.find("vshufps"), std::string::npos);
     for (const char *unwanted : {"vgather", "vinsertps", "vextractps", "vpinsr", "vpextr"})
         EXPECT_EQ(assembly.find(unwanted), std::string::npos) << unwanted;
@@ -360,11 +373,27 @@ TEST(Planner, ChannelwiseTilesSpanCacheLinesWherePositionsShareSets) {
 
 TEST(Planner, PlanewiseTakesChannelsFirst) {
     const Target target = parse_target("x86_avx2");
-    const PlanChoice planes = make_plan(ConvDesc::parse("conv_ci48_i14x14_co48_k3_p1_g48_nchw_bias"), target);
+    const PlanChoice planes =
+        make_plan(ConvDesc::parse("conv_ci48_i14x14_co48_k3_p1_g48_reflect_nchw_bias"), target);
     EXPECT_EQ(planes.plan.variant + "/" + planes.plan.schedule, "depthwise/x86_avx2");
     EXPECT_GT(planes.plan.params.at("strip_channels"), 1) << "planes of several channels fit half of L1";
     const PlanChoice mixed = make_plan(ConvDesc::parse("avgpool_ci16_i8x8_k3_nchw2nhwc"), target);
     EXPECT_EQ(mixed.plan.schedule, "generic");
+}
+
+TEST(Planner, PlanewiseReadsShortRowsInPlace) {
+    const Target target = parse_target("x86_avx2");
+    const auto is_in_place = [&](const char *key) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        return make_plan(desc, target).plan.masks_columns(desc);
+    };
+    EXPECT_TRUE(is_in_place("conv_ci64_i7x7_co64_k3_p1_g64_nchw"));
+    EXPECT_TRUE(is_in_place("conv_ci64_i99x32_co64_k3_p1_g64_nchw"));
+    EXPECT_FALSE(is_in_place("conv_ci64_i99x33_co64_k3_p1_g64_nchw")) << "a fifth vector";
+    EXPECT_FALSE(is_in_place("conv_ci64_i14x14_co64_k5_p2_g64_nchw")) << "two vectors of 25 taps";
+    EXPECT_FALSE(is_in_place("conv_ci64_i28x28_co64_k3_p1_s2_g64_nchw")) << "lanes are not neighbours";
+    EXPECT_FALSE(is_in_place("conv_ci64_i28x28_co64_k3_p1_g64_reflect_nchw")) << "padding has values";
+    EXPECT_FALSE(is_in_place("conv_ci64_i7x7_co64_k3_p1_g64")) << "channels last";
 }
 
 TEST(Planner, PlanewiseTilesHideTheLatencyOfMultiplyAdds) {

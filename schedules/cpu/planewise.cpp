@@ -1,5 +1,6 @@
 // Depthwise convolutions and pools of planes: positions of a row are vector lanes, a register tile spans
-// rows, the weights of a channel are broadcast. Padded rows of a channel are copied to a strip in L1.
+// rows, the weights of a channel are broadcast. Rows are read in place where masks can keep out what lies
+// beyond them, else padded rows of a channel are copied to a strip in L1.
 #include "schedules/cpu/planewise.h"
 
 #include "generators/conv_shape.h"
@@ -33,7 +34,8 @@ Tile tile_of(const ConvPipeline &conv, const Plan &plan) {
     const int out_x = out_extents(d)[d.rank - 1];
     const int width = std::min(lanes * plan.params.at("x_vectors"), out_x);
     // Lanes beyond a row's end read the strip, but must not read beyond the input.
-    return {conv.copies_rows ? lanes : std::min(lanes, width), width, plan.params.at("tile_y")};
+    return {conv.copies_rows || conv.masks_columns ? lanes : std::min(lanes, width), width,
+            plan.params.at("tile_y")};
 }
 
 /// The widest vector, at most `most` elements, that rows of `extent` need no tail for, whole vectors of
@@ -117,6 +119,15 @@ void schedule_sum(ConvPipeline &conv, const Tile &tile) {
     }
 }
 
+/// Lanes that are stored at a time: of a row that fills no vector, two halves that overlap rather than a
+/// half, a quarter and so on.
+int store_lanes(const Tile &tile) {
+    const int half = tile.lanes / 2;
+    if (tile.width >= tile.lanes)
+        return tile.lanes;
+    return tile.width > half ? half : tile.width;
+}
+
 } // namespace
 
 void schedule_planewise(ConvPipeline &conv, const Plan &plan) {
@@ -124,7 +135,7 @@ void schedule_planewise(ConvPipeline &conv, const Plan &plan) {
     Var x_o("x_o"), x_i("x_i"), x_u("x_u"), x_v("x_v"), y_b("y_b"), y_r("y_r"), y_t("y_t"), y_i("y_i");
     Var task("task"), channel_b("channel_b"), channel("channel");
     conv.output.split(conv.at[0], x_o, x_i, tile.width, TailStrategy::ShiftInwards)
-        .split(x_i, x_u, x_v, std::min(tile.lanes, tile.width), TailStrategy::RoundUp)
+        .split(x_i, x_u, x_v, store_lanes(tile), TailStrategy::ShiftInwards)
         .split(conv.co, task, channel, plan.params.at("channels"), TailStrategy::ShiftInwards)
         .split(channel, channel_b, channel, plan.params.at("strip_channels"), TailStrategy::ShiftInwards);
     std::vector<VarOrRVar> order = {x_v, x_u};
@@ -144,6 +155,8 @@ void schedule_planewise(ConvPipeline &conv, const Plan &plan) {
         block = channel_b;
     order.insert(order.end(), {channel, channel_b, task, conv.n});
     conv.output.reorder(order).vectorize(x_v).unroll(x_u).parallel(task).parallel(conv.n);
+    if (conv.masks_columns) // masks are constants
+        conv.output.unroll(x_o);
     if (conv.copies_rows)
         schedule_strip(conv, tile, block, strip_channels);
     conv.acc.compute_at(conv.output, x_o);

@@ -19,6 +19,19 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &) {
     return std::nullopt;
 }
 
+/// Whether rows are read in place, what lies beyond them masked out of vectors: sums with padding of zeros
+/// and rows of few vectors, for each of which a loop over rows has its code: more of it loses what copying
+/// costs.
+bool masks_columns(const ConvDesc &desc, const Target &target) {
+    constexpr int kMostVectors = 4;
+    constexpr int kMostTaps = 9; // of that many vectors
+    const ConvDesc d = merge_trivial_axes(desc);
+    const int x = d.rank - 1, lanes = vector_lanes(target, d.acc_type);
+    const int64_t vectors = rounded_up(out_extents(d)[x], lanes) / lanes;
+    return d.op == Op::Conv && d.pad_mode == PadMode::Zeros && d.stride[x] == 1 && vectors <= kMostVectors &&
+           vectors * spatial_product(d.kernel, d.rank) <= kMostVectors * kMostTaps;
+}
+
 /// Rows of the padded input that `rows` output rows read, all planes of a volume.
 int64_t strip_rows(const ConvDesc &d, int rows) {
     int64_t count = 1;
@@ -68,6 +81,8 @@ int choose_tile_y(const ConvDesc &d, const Target &target) {
 int choose_rows(const ConvDesc &d, const Target &target, int tile_y, int lanes) {
     constexpr double kCopy = 3.5;
     const int out = d.rank == 1 ? 1 : out_extents(d)[d.rank - 2];
+    if (masks_columns(d, target)) // no strip
+        return out;
     const double taps = static_cast<double>(spatial_product(d.kernel, d.rank));
     const auto cost = [&](int rows) {
         const int blocks = (out + rows - 1) / rows;
@@ -100,7 +115,8 @@ int choose_channels(const ConvDesc &d) {
 /// Channels whose padded planes take half of L1: what was stored is then read after some time, for vectors
 /// that span several stores wait until those have left the store buffer. One of a plane cut into blocks.
 int choose_strip_channels(const ConvDesc &d, const Target &target, int rows, int lanes) {
-    if ((d.rank > 1 && rows < out_extents(d)[d.rank - 2]) || d.rank > 2 || !keeps_channels(d))
+    if (masks_columns(d, target) || (d.rank > 1 && rows < out_extents(d)[d.rank - 2]) || d.rank > 2 ||
+        !keeps_channels(d))
         return 1;
     const int64_t bytes = strip_rows(d, rows) * strip_row_bytes(d, lanes);
     return static_cast<int>(std::max<int64_t>(1, target.l1_bytes / 2 / bytes));
@@ -141,7 +157,8 @@ SchedulePlanning planewise_planning() {
             complete,
             packing_by_co_block,
             nullptr,
-            /* copies_rows */ true};
+            /* copies_rows */ true,
+            masks_columns};
 }
 
 } // namespace convsmith::cpu
