@@ -14,7 +14,7 @@ namespace {
 bool is_uncommon(const ConvDesc &desc) {
     if (desc.op == Op::Deconv || desc.op == Op::Deform || is_grouped(desc))
         return true;
-    if (desc.op != Op::Conv)
+    if (desc.op != Op::Conv || is_pointwise(desc)) // whatever its rank, that is a matrix product
         return false;
     bool is_plain = desc.rank == 2 && desc.pad_mode == PadMode::Zeros;
     for (int a = 0; a < desc.rank; a++)

@@ -376,6 +376,7 @@ TEST(LayerClass, IsTheFirstThatHolds) {
         {"conv_ci64_i8x8_co64_k3_p0x0x1x1", "1D, 3D,"},
         {"conv_ci64_i8x8_co64_k3_p1_g2", "1D, 3D,"},
         {"conv_ci64_i8_co64_k3_p1", "1D, 3D,"},
+        {"conv_ci64_i1_co64_k1", "other dense"},
         {"deconv_ci64_i8x8_co64_k2_s2", "1D, 3D,"},
         {"conv_ci64_i8x8_co64_k3_p1_g64", "depthwise"},
         {"conv_ci64_i8x8_co64_k3_p1_g64_then_conv_co8_k1", "composite"},
