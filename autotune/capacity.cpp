@@ -1,18 +1,15 @@
 // See capacity.h.
 #include "autotune/capacity.h"
 
+#include "autotune/effects.h"
 #include "generators/composite.h"
 #include "generators/conv_shape.h"
+#include "generators/signature.h"
 #include "generators/variant.h"
 
 namespace convsmith::autotune {
 
 namespace {
-
-int number(const Plan &plan, const char *name) {
-    const auto found = plan.params.find(name);
-    return found == plan.params.end() ? 0 : found->second;
-}
 
 /// Elements of a plane's padded rows that `rows` output rows read.
 int64_t strip_elements(const ConvDesc &desc, int rows) {
@@ -28,12 +25,10 @@ int64_t strip_elements(const ConvDesc &desc, int rows) {
 int64_t transformed_elements(const ConvDesc &desc, int rows, int tile) {
     const Spatial out = out_extents(desc);
     int64_t elements = rows;
-    int transformed = 0;
-    for (int axis = desc.rank - 1; axis >= 0; axis--) {
-        const bool has_tiles = desc.kernel[axis] > 1 && transformed < 2;
-        transformed += has_tiles ? 1 : 0;
+    for (int axis = 0; axis < desc.rank; axis++) {
+        const bool has_tiles = transforms_axis(desc, axis);
         if (has_tiles)
-            elements *= tile + desc.kernel[axis] - 1;
+            elements *= packed_taps(desc, axis, {1, tile});
         if (axis > 0)
             elements *= has_tiles ? (out[axis] + tile - 1) / tile : out[axis];
     }
@@ -43,13 +38,13 @@ int64_t transformed_elements(const ConvDesc &desc, int rows, int tile) {
 } // namespace
 
 int64_t block_bytes(const ConvDesc &desc, const Plan &plan) {
-    const int rows = number(plan, "rows");
+    const int rows = number_of(plan, "rows", 0);
     if (rows == 0 || is_composite(desc) || desc.is_open() || is_pointwise(desc))
         return 0; // of a pointwise convolution's input nothing is copied
     const auto bytes = static_cast<int64_t>(dtype_bytes(desc.in_type));
     if (plan.variant == "winograd")
-        return transformed_elements(desc, rows, number(plan, "tile")) * desc.ci * bytes;
-    if (const int planes = number(plan, "strip_channels"); planes > 0)
+        return transformed_elements(desc, rows, number_of(plan, "tile", 0)) * desc.ci * bytes;
+    if (const int planes = number_of(plan, "strip_channels", 0); planes > 0)
         return strip_elements(desc, rows) * planes * bytes;
     return plan.copies_rows(desc) ? strip_elements(desc, rows) * desc.ci * bytes : 0;
 }

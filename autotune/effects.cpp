@@ -114,14 +114,6 @@ struct Steps {
     }
 };
 
-bool is_of_the_tile(const std::string &name) {
-    for (const char *number : {"co_vectors", "x_vectors", "tile_p", "tile_t", "tile_x", "tile_y", "tile"}) {
-        if (name == number)
-            return true;
-    }
-    return false;
-}
-
 void set(Effects &effects, Effect effect, double value) {
     effects[static_cast<size_t>(effect)] = value;
 }
@@ -180,6 +172,12 @@ double weighted_sum(const Effects &effects) {
     return sum;
 }
 
+const std::vector<std::string> &tile_numbers() {
+    static const std::vector<std::string> kNames = {"co_vectors", "x_vectors", "tile_p", "tile_t",
+                                                    "tile_x",     "tile_y",    "tile"};
+    return kNames;
+}
+
 int number_of(const Plan &plan, const char *name, int otherwise) {
     const auto found = plan.params.find(name);
     return found != plan.params.end() && found->second > 0 ? found->second : otherwise;
@@ -233,7 +231,7 @@ Effects PlanAnalysis::effects(const Plan &plan) {
     Steps rows, unroll, kept;
     for (const auto &[name, value] : plan.params) {
         Steps &steps = name == "rows" ? rows : name == "unroll_ci" ? unroll : kept;
-        if (!is_of_the_tile(name))
+        if (std::find(tile_numbers().begin(), tile_numbers().end(), name) == tile_numbers().end())
             steps.add(value, number_of(derived(plan), name.c_str(), 0));
     }
     set(effects, Effect::MoreRows, rows.up);

@@ -65,6 +65,9 @@ size_t feature_count();
 /// The shape of a problem, each number as log2: channels of a group, groups, positions, taps, stride, ...
 std::vector<float> shape_features(const ConvDesc &desc);
 
+/// The names of the numbers that decide the code of the inner loop, whatever the schedule.
+const std::vector<std::string> &tile_numbers();
+
 /// The number called `name`; `otherwise` where the plan has none, or 0.
 int number_of(const Plan &plan, const char *name, int otherwise = 1);
 

@@ -25,11 +25,11 @@ constexpr int kPatience = 2;         ///< batches without a gain before it may e
 constexpr double kWorthwhile = 0.01; ///< a gain that counts
 constexpr double kHopeless = 0.004;  ///< expected gain of the best candidate left that ends the search
 
-/// The numbers that decide the code of the inner loop.
+/// Plans alike here have the same code in the inner loop.
 std::string tile_text(const Plan &plan) {
     std::string text = plan.variant + "/" + plan.schedule;
-    for (const char *name : {"co_vectors", "x_vectors", "tile_p", "tile_t", "tile_x", "tile_y", "tile"})
-        text += "," + std::to_string(number_of(plan, name, 0));
+    for (const std::string &name : tile_numbers())
+        text += "," + std::to_string(number_of(plan, name.c_str(), 0));
     return text;
 }
 

@@ -64,6 +64,33 @@ TEST_F(LayerList, FieldsBecomeTheDescriptor) {
     EXPECT_EQ(key(conv()), "conv_n1_ci8_i6x5_co16_k3x3_s1x1_p1x1x1x1_d1x1_g1_f32_nhwc_zeros");
 }
 
+TEST_F(LayerList, PairsAreJoinedOnRequestAsOftenAsBothRun) {
+    const auto entry = [](const std::string &name, const std::string &key_text, int times) {
+        return json{{"name", name}, {"key", key_text}, {"multiplicity", times}};
+    };
+    const std::string depthwise = "conv_ci8_i6x6_co8_k3_p1_g8_relu";
+    const std::string path = write(json{
+        {"layers",
+         {entry("dw", depthwise, 4), entry("pw", "conv_ci8_i6x6_co4_k1", 3), entry("alone", depthwise, 1),
+          entry("pool", "maxpool_ci8_i6x6_k2", 1), entry("late", "conv_ci8_i6x6_co4_k1", 1),
+          entry("dw2", depthwise, 1), entry("strided", "conv_ci8_i6x6_co4_k1_s2", 1),
+          entry("dw3", depthwise, 1), entry("other", "conv_ci4_i6x6_co4_k1", 1)}}}
+                                       .dump());
+    const auto text = [](const Network &network) {
+        std::string all;
+        for (const Layer &layer : network.layers)
+            all += fmt::format("{} x{}, ", layer.name, layer.multiplicity);
+        return all;
+    };
+    ImportOptions composites;
+    composites.composites = true;
+    const Network joined = load_spec(path, composites);
+    EXPECT_EQ(text(joined),
+              "dw x1, dw+pw x3, alone x1, pool x1, late x1, dw2 x1, strided x1, dw3 x1, other x1, ");
+    EXPECT_EQ(joined.layers[1].desc, ConvDesc::parse(depthwise + "_then_conv_co4_k1"));
+    EXPECT_EQ(load_spec(path).layers.size(), 9u) << "only on request";
+}
+
 TEST_F(LayerList, OneAndThreeAxesHaveTheirOwnExtentFields) {
     EXPECT_EQ(key({{"ic", 2}, {"iw", 9}, {"oc", 3}, {"k", {3}}, {"pad", {2, 0}}, {"dilation", {2}}}),
               "conv_n1_ci2_i9_co3_k3_s1_p2x0_d2_g1_f32_nwc_zeros");

@@ -3,6 +3,7 @@
 
 #include "generators/composite.h"
 #include "generators/conv_shape.h"
+#include "generators/variant.h"
 
 #include <algorithm>
 #include <optional>
@@ -11,16 +12,6 @@
 namespace convsmith::frontend {
 
 namespace {
-
-bool is_depthwise(const ConvDesc &desc) {
-    return desc.op == Op::Conv && desc.groups > 1 && desc.groups == desc.ci && !is_composite(desc);
-}
-
-bool is_pointwise(const ConvDesc &desc) {
-    const Spatial out = out_extents(desc);
-    return desc.op == Op::Conv && desc.groups == 1 && spatial_product(desc.kernel, desc.rank) == 1 &&
-           std::equal(out.begin(), out.begin() + desc.rank, desc.in.begin()) && !is_composite(desc);
-}
 
 /// Both as one layer, run as often as both are; nothing if the second does not take what the first gives.
 std::optional<Layer> joined(const Layer &first, const Layer &second) {
@@ -41,7 +32,9 @@ std::optional<Layer> joined(const Layer &first, const Layer &second) {
 } // namespace
 
 bool is_pair(const ConvDesc &first, const ConvDesc &second) {
-    return is_depthwise(first) && is_pointwise(second);
+    const bool has_stride = spatial_product(second.stride, second.rank) > 1;
+    return is_depthwise(first) && is_pointwise(second) && !has_stride && !is_composite(first) &&
+           !is_composite(second);
 }
 
 void join_listed_pairs(Network &network) {
