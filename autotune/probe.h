@@ -2,6 +2,8 @@
 // registers. The tuner's races (race.h) and bench time it beside kernels.
 #pragma once
 
+#include "runtime/records/hardware.h"
+
 #include <cstdint>
 #include <functional>
 
@@ -25,5 +27,9 @@ struct FmaProbe {
     double flops = 0; ///< f32 operations of a call
 };
 FmaProbe fma_probe();
+
+/// The best of several short runs, some 0.2 s in all: a roof is what the machine can do, not what it does
+/// while disturbed. Throws Error(Io) if no threads or memory can be had.
+Roofs measure_roofs(int threads);
 
 } // namespace convsmith::autotune

@@ -5,6 +5,7 @@
 #include "generators/error.h"
 #include "runtime/kernel.h"
 #include "runtime/oracle.h"
+#include "runtime/thread_pool.h"
 #include "runtime/workspace.h"
 
 #include <sched.h>
@@ -64,6 +65,13 @@ double CandidateTimer::probe() {
     return reply.answer["ns"].get<double>();
 }
 
+Roofs CandidateTimer::roofs(int threads) {
+    const Reply reply = worker_.ask({{"do", "roofs"}, {"threads", threads}}, limits_);
+    if (reply.status != Status::Ok)
+        return {};
+    return {reply.answer.value("peak_gflops", 0.0), reply.answer.value("copy_gb_per_s", 0.0)};
+}
+
 void CandidateTimer::clear() {
     worker_.ask({{"do", "clear"}}, limits_);
 }
@@ -108,9 +116,14 @@ Json KernelTimer::answer(const std::string &what, const Json &request) {
             probe_.emplace(Contestant{"probe", fma_probe().call}, kBlockNs / 4);
         return {{"ns", probe_->ns_per_call()}};
     }
+    if (what == "roofs") {
+        const int threads = request.at("threads").get<int>();
+        const Roofs roofs = measure_roofs(threads > 0 ? threads : available_cores());
+        return {{"peak_gflops", roofs.peak_gflops}, {"copy_gb_per_s", roofs.copy_gb_per_s}};
+    }
     if (what != "time")
         throw Error(ErrorCode::BadArgument,
-                    "worker request: do is '" + what + "', want judge, time, probe or clear");
+                    "worker request: do is '" + what + "', want judge, time, probe, roofs or clear");
     const Candidate candidate = parse_candidate(request);
     const int id = request.at("id").get<int>();
     const double ns = block_of(id, candidate).ns_per_call();

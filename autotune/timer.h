@@ -26,6 +26,9 @@ public:
     /// Nanoseconds of the multiply-add probe. Throws Error(Io) if no worker answers.
     double probe();
 
+    /// What the machine can do with that many threads; zeros if no worker answers.
+    Roofs roofs(int threads);
+
     /// Lets the worker forget all kernels.
     void clear();
 
@@ -50,7 +53,8 @@ public:
     KernelTimer(const KernelTimer &) = delete;
     KernelTimer &operator=(const KernelTimer &) = delete;
 
-    /// Answers {"do": "time", "id", ...}, {"do": "probe"} and {"do": "clear"}. Throws Error as the JIT does.
+    /// Answers {"do": "time", "id", ...}, {"do": "probe"}, {"do": "roofs", "threads"} and {"do": "clear"}.
+    /// Throws Error as the JIT does.
     Json answer(const std::string &what, const Json &request);
 
 private:

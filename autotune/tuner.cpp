@@ -105,6 +105,7 @@ private:
         record.error = error;
         record.seed = options_.seed;
         record.run = run_;
+        record.seconds = seconds_since(start_);
         return record;
     }
 
@@ -325,6 +326,7 @@ private:
         result_.ratio = raced.racers[winner].ratio;
         result_.record = timed_record(racers[winner], raced.racers[winner], raced.probe_ns);
         result_.record.is_chosen = true;
+        result_.record.summary = summary(raced, racers[0] == 0);
         store(result_.record);
         result_.progress.best_ratio = result_.ratio;
         report();
@@ -348,6 +350,19 @@ private:
                 fastest = index;
         }
         return fastest;
+    }
+
+    /// What the page of a database says beside the records. The last race is between the planner's own plan,
+    /// if that can be timed, and the choice.
+    RunSummary summary(const RaceResult &last, bool has_default) {
+        RunSummary summary;
+        summary.default_ns = has_default ? timing_of(last.racers[0].ns).median : 0;
+        summary.speedup = 1 / result_.ratio;
+        summary.candidates = result_.progress.total;
+        summary.tried = result_.progress.tried;
+        summary.rejected = space_.rejected;
+        summary.roofs = timer_.roofs(options_.threads);
+        return summary;
     }
 
     bool is_right_on_fresh_data(size_t index) {

@@ -1,6 +1,5 @@
-// The pictures of a benchmark's page as inline SVG: ratios as bars, layers under the machine's roofs. Colours
-// are the page's CSS classes, so that one picture suits light and dark. Before it: report.h; after it:
-// page.h.
+// The pictures of a benchmark's page: ratios as bars, layers under the machine's roofs (roofline.h). Before
+// it: report.h; after it: page.h.
 #pragma once
 
 #include "bench/report.h"
@@ -16,11 +15,5 @@ std::string ratio_chart(const Report &report);
 /// GFLOP/s over operations per byte, under the measured multiply-add rate and copy bandwidth; each layer's
 /// best peer above or below it. Layers without multiply-adds are left out. Empty if none remains.
 std::string roofline_chart(const Report &report);
-
-/// "<", ">", "&" and '"' as HTML wants them.
-std::string escape_html(const std::string &text);
-
-/// A layer's name shortened in the middle to `length` characters.
-std::string short_name(const std::string &name, size_t length);
 
 } // namespace convsmith::bench

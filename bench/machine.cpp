@@ -1,80 +1,18 @@
-// See machine.h. The peak is a loop of independent multiply-adds that never leaves the registers
-// (autotune/probe.h).
+// See machine.h. The roofs are autotune/probe.h's.
 #include "bench/machine.h"
 
 #include "autotune/probe.h"
 #include "runtime/records/hardware.h"
 #include "runtime/thread_pool.h"
 
-#include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <cstdint>
-#include <cstring>
 #include <fstream>
-#include <memory>
 #include <thread>
 #include <utility>
-#include <vector>
 
 namespace convsmith::bench {
 
 namespace {
-
-using Seconds = std::chrono::duration<double>;
-
-double now_s() {
-    return Seconds(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-/// The best of several short runs: a roof is what the core can do, not what it does while disturbed.
-double best_gflops(const autotune::FmaLoop &loop) {
-    constexpr int64_t kIterations = 200 * 1000;
-    constexpr int kRuns = 30;
-    volatile float sink = 0;
-    double best = 0;
-    for (int run = 0; run < kRuns; run++) {
-        const double start = now_s();
-        sink = loop.run(kIterations);
-        best = std::max(best, loop.flops * kIterations / (now_s() - start) * 1e-9);
-    }
-    (void)sink;
-    return best;
-}
-
-/// Copies blocks that together are beyond any last-level cache.
-double best_copy_gb_per_s(int threads) {
-    const size_t bytes = std::max<size_t>((64u << 20) / static_cast<size_t>(threads), 16u << 20);
-    constexpr int kRuns = 4;
-    std::vector<char> from(bytes, 1), to(bytes, 2);
-    double best = 0;
-    for (int run = 0; run < kRuns; run++) {
-        const double start = now_s();
-        std::memcpy(to.data(), from.data(), bytes);
-        best = std::max(best, 2.0 * static_cast<double>(bytes) / (now_s() - start) * 1e-9);
-        from[run] = to[bytes - 1 - run];
-    }
-    return best;
-}
-
-/// What all threads reach together when they begin at the same time.
-double all_threads(int threads, const std::function<double()> &rate) {
-    std::vector<double> rates(threads);
-    std::vector<std::thread> workers;
-    std::atomic<int> waiting{threads};
-    for (int i = 0; i < threads; i++)
-        workers.emplace_back([&, i] {
-            for (waiting--; waiting > 0;)
-                std::this_thread::yield();
-            rates[i] = rate();
-        });
-    double sum = 0;
-    for (int i = 0; i < threads; i++) {
-        workers[i].join();
-        sum += rates[i];
-    }
-    return sum;
-}
 
 /// Clock ticks of all cores together since the machine started: {busy, all}.
 std::pair<double, double> cpu_ticks() {
@@ -106,13 +44,11 @@ double busy_cores() {
 Machine measure_machine(int threads) {
     Machine machine;
     machine.busy_cores = busy_cores();
-    const autotune::FmaLoop loop = autotune::best_fma_loop();
     machine.cpu = autotune::host_hardware().cpu;
     machine.cores = available_cores();
     machine.threads = threads > 0 ? threads : machine.cores;
-    machine.vector_unit = loop.vector_unit;
-    machine.peak_gflops = all_threads(machine.threads, [&] { return best_gflops(loop); });
-    machine.copy_gb_per_s = all_threads(machine.threads, [&] { return best_copy_gb_per_s(machine.threads); });
+    machine.vector_unit = autotune::best_fma_loop().vector_unit;
+    static_cast<autotune::Roofs &>(machine) = autotune::measure_roofs(machine.threads);
     return machine;
 }
 

@@ -2,20 +2,19 @@
 // bench, gbench and the demo.
 #pragma once
 
+#include "autotune/probe.h"
+
 #include <cstddef>
 #include <string>
 
 namespace convsmith::bench {
 
-struct Machine {
+struct Machine : autotune::Roofs {
     std::string cpu;         ///< model name as the system reports it
     int cores = 1;           ///< that this process may run on
     int threads = 1;         ///< used for the two measured numbers
     std::string vector_unit; ///< "avx512f", "avx2", "generic": what the FMA loop used
-    double peak_gflops = 0;  ///< f32 multiply-adds from registers, all threads together, 2 operations each
-    /// memcpy of blocks larger than the caches, bytes read + bytes written, all threads together.
-    double copy_gb_per_s = 0;
-    double busy_cores = 0; ///< cores at work for others just before the measurement
+    double busy_cores = 0;   ///< cores at work for others just before the measurement
 };
 
 /// Measures for about a second.

@@ -2,7 +2,7 @@
 #include "bench/page.h"
 
 #include "bench/charts.h"
-#include "bench/page_css.h"
+#include "bench/svg.h"
 
 #include <fmt/format.h>
 
@@ -14,11 +14,6 @@ std::string ratio_text(double ratio) {
     return fmt::format("{:.2f}", ratio);
 }
 
-/// Whether a ratio is good news, as a class. Within one percent is neither.
-std::string verdict(double ratio) {
-    return ratio > 1.01 ? "faster" : ratio < 0.99 ? "slower" : "even";
-}
-
 std::string swatch(const Report &report, const std::string &name) {
     for (size_t i = 0; i < report.peers.size(); i++)
         if (report.peers[i].name == name)
@@ -27,13 +22,12 @@ std::string swatch(const Report &report, const std::string &name) {
 }
 
 std::string tile(const Report &report, const PeerSummary &summary) {
-    return fmt::format("<div class=\"tile\"><h3>{}{}</h3><p class=\"big {}\">{}<small>\u00d7</small></p>"
-                       "<p>geometric mean of {} layers</p>"
-                       "<dl><dt>whole network</dt><dd>{}</dd><dt>worst layer</dt><dd>{}</dd></dl>"
-                       "<p class=\"mono\">{}</p></div>\n",
-                       swatch(report, summary.name), escape_html(summary.name), verdict(summary.geomean),
-                       ratio_text(summary.geomean), summary.layers, ratio_text(summary.network),
-                       ratio_text(summary.worst_ratio), escape_html(short_name(summary.worst_layer, 34)));
+    return html_tile(swatch(report, summary.name) + escape_html(summary.name), verdict(summary.geomean),
+                     ratio_text(summary.geomean), "\u00d7",
+                     fmt::format("<p>geometric mean of {} layers</p><dl><dt>whole network</dt><dd>{}</dd>"
+                                 "<dt>worst layer</dt><dd>{}</dd></dl><p class=\"mono\">{}</p>",
+                                 summary.layers, ratio_text(summary.network), ratio_text(summary.worst_ratio),
+                                 escape_html(short_name(summary.worst_layer, 34))));
 }
 
 std::string tiles(const Report &report) {
@@ -53,14 +47,6 @@ std::string legend(const Report &report) {
         html += fmt::format("<span>{}{} {}</span> ", swatch(report, peer.name), escape_html(peer.name),
                             escape_html(peer.version.empty() ? "(absent)" : peer.version));
     return "<p class=\"legend\">" + html + "</p>\n";
-}
-
-std::string figure(const std::string &title, const std::string &note, const std::string &content) {
-    if (content.empty())
-        return "";
-    return fmt::format(
-        "<section><h2>{}</h2>\n<p class=\"note\">{}</p>\n<div class=\"wide\">{}</div></section>\n", title,
-        note, content);
 }
 
 std::string milliseconds(double ns) {
@@ -188,33 +174,32 @@ std::string method(const Report &report) {
 } // namespace
 
 std::string html_page(const Report &report) {
-    const std::string title = escape_html(report.title.empty() ? "layers" : report.title);
+    const std::string title = report.title.empty() ? "layers" : report.title;
     const std::string warning = load_warning(report.machine);
-    return fmt::format("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                       "<title>{0}: convsmith bench</title>\n<style>\n{1}</style>\n</head>\n<body>\n"
-                       "<header><h1>{0}</h1>\n<p>{2}</p>\n{3}</header>\n",
-                       title, kPageCss, escape_html(machine_text(report)),
-                       warning.empty() ? "" : "<p class=\"slower\">" + escape_html(warning) + "</p>\n") +
-           tiles(report) +
-           figure("Time of each peer / time of convsmith",
-                  "Bars to the right of 1: convsmith is faster. The axis is logarithmic.",
-                  ratio_chart(report).empty() ? "" : legend(report) + ratio_chart(report)) +
-           figure("Roofline",
-                  "Large dots: layers as convsmith computes them, their area the share of the network's "
-                  "time. Small "
-                  "rings: the best peer of the same layer. Above the slope, tensors come from the caches. "
-                  "Layers "
-                  "without multiply-adds are not here.",
-                  roofline_chart(report)) +
-           figure(
-               "Classes and networks",
-               "Ratios to the best peer of each layer. Sums count a layer as often as the network runs it.",
-               group_table("class", summarize_classes(report.layers)) +
-                   group_table("network", summarize_networks(report.layers, report.networks))) +
-           figure("Every layer", "The pointer on a layer's name shows its descriptor, on a time what ran.",
-                  table(report)) +
-           left_out(report) + method(report) + "</body>\n</html>\n";
+    const std::string header =
+        "<p>" + escape_html(machine_text(report)) + "</p>\n" +
+        (warning.empty() ? "" : "<p class=\"slower\">" + escape_html(warning) + "</p>\n");
+    const std::string ratios = ratio_chart(report);
+    return html_document(
+        title, "convsmith bench", header,
+        tiles(report) +
+            html_section("Time of each peer / time of convsmith",
+                         "Bars to the right of 1: convsmith is faster. The axis is logarithmic.",
+                         ratios.empty() ? "" : legend(report) + ratios) +
+            html_section("Roofline",
+                         "Large dots: layers as convsmith computes them, their area the share of the "
+                         "network's time. Small rings: the best peer of the same layer. Above the slope, "
+                         "tensors come from the caches. Layers without multiply-adds are not here.",
+                         roofline_chart(report)) +
+            html_section(
+                "Classes and networks",
+                "Ratios to the best peer of each layer. Sums count a layer as often as the network runs it.",
+                group_table("class", summarize_classes(report.layers)) +
+                    group_table("network", summarize_networks(report.layers, report.networks))) +
+            html_section("Every layer",
+                         "The pointer on a layer's name shows its descriptor, on a time what ran.",
+                         table(report)) +
+            left_out(report) + method(report));
 }
 
 } // namespace convsmith::bench

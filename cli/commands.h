@@ -22,6 +22,7 @@ void add_bench(CLI::App &app, Command &command);
 void add_db(CLI::App &app, Command &command);
 void add_db_fit(CLI::App &db); ///< `db fit`, a file of its own
 void add_import(CLI::App &app, Command &command);
+void add_report(CLI::App &app, Command &command);
 void add_tune(CLI::App &app, Command &command);
 void add_worker(CLI::App &app, Command &command);
 

@@ -54,6 +54,7 @@ int run(int argc, char **argv) {
     convsmith::cli::add_bench(app, command);
     convsmith::cli::add_tune(app, command);
     convsmith::cli::add_db(app, command);
+    convsmith::cli::add_report(app, command);
     convsmith::cli::add_import(app, command);
     convsmith::cli::add_worker(app, command);
     try {

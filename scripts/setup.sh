@@ -53,6 +53,8 @@ packages=(
     libxgboost-dev
     # tests and benchmarks, with the peers that bench compares with
     libgtest-dev libbenchmark-dev libdnnl-dev libxnnpack-dev
+    # tests of the tuner's page, its remote runner and its cluster job
+    chromium openssh-client openssh-server slurm-wlm munge
     # arm-64-linux: cross compiler and emulator
     g++-aarch64-linux-gnu qemu-user
     # format and lint checks

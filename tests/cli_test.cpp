@@ -31,8 +31,8 @@ TEST_F(Cli, HelpAndVersionSucceed) {
     EXPECT_EQ(version.exit_code, 0);
     EXPECT_EQ(version.out.rfind("convsmith ", 0), 0u);
     EXPECT_EQ(run("--help").exit_code, 0);
-    for (const char *subcommand :
-         {"list", "explain", "info", "build", "check", "bench", "import", "tune", "db", "db best"}) {
+    for (const char *subcommand : {"list", "explain", "info", "build", "check", "bench", "import", "report",
+                                   "tune", "db", "db best"}) {
         const Outcome help = run(std::string(subcommand) + " --help");
         EXPECT_EQ(help.exit_code, 0) << subcommand;
         EXPECT_EQ(help.err, "") << subcommand;

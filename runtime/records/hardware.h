@@ -19,6 +19,13 @@ struct Hardware {
     bool operator!=(const Hardware &o) const { return !(*this == o); }
 };
 
+/// What a machine can do at most: the roofs that speeds are compared with (measure_roofs, autotune/probe.h).
+struct Roofs {
+    double peak_gflops = 0; ///< f32 multiply-adds from registers, all threads together, 2 operations each
+    /// memcpy of blocks larger than the caches, bytes read + bytes written, all threads together.
+    double copy_gb_per_s = 0;
+};
+
 /// The machine this process runs on.
 const Hardware &host_hardware();
 

@@ -61,6 +61,34 @@ Hardware hardware_of(const JsonFields &fields) {
     return hardware;
 }
 
+Json summary_json(const RunSummary &s) {
+    return {{"default_ns", s.default_ns},
+            {"speedup", s.speedup},
+            {"candidates", s.candidates},
+            {"tried", s.tried},
+            {"rejected", s.rejected},
+            {"peak_gflops", s.roofs.peak_gflops},
+            {"copy_gb_per_s", s.roofs.copy_gb_per_s}};
+}
+
+RunSummary summary_of(const JsonFields &fields) {
+    RunSummary s;
+    s.default_ns = fields.number("default_ns", 0);
+    s.speedup = fields.number("speedup", 1);
+    s.candidates = static_cast<int64_t>(fields.number("candidates", 0));
+    s.tried = static_cast<int64_t>(fields.number("tried", 0));
+    s.roofs.peak_gflops = fields.number("peak_gflops", 0);
+    s.roofs.copy_gb_per_s = fields.number("copy_gb_per_s", 0);
+    if (const Json *rejected = fields.find("rejected")) {
+        for (const auto &[reason, count] : rejected->items()) {
+            if (!count.is_number_integer())
+                fields.fail("rejected", rejected->dump(), "reasons and how many each");
+            s.rejected[reason] = count.get<int64_t>();
+        }
+    }
+    return s;
+}
+
 void read_outcome(const JsonFields &fields, Record &r) {
     const std::string status = fields.required_text("status");
     if (std::find(status_names().begin(), status_names().end(), status) == status_names().end())
@@ -88,14 +116,18 @@ void read_outcome(const JsonFields &fields, Record &r) {
 
 /// What to_line writes by itself; everything else belongs to Record::other.
 bool is_known(const std::string &member) {
-    static const std::array<const char *, 18> kMembers = {
-        "v",      "key",   "plan",      "target",       "threads",  "hardware",        "versions",
-        "status", "error", "max_error", "ns",           "probe_ns", "workspace_bytes", "seed",
-        "run",    "time",  "chosen",    "modelled_cost"};
+    static const std::array<const char *, 20> kMembers = {
+        "v",      "key",   "plan",      "target",        "threads",  "hardware",        "versions",
+        "status", "error", "max_error", "ns",            "probe_ns", "workspace_bytes", "seed",
+        "run",    "time",  "chosen",    "modelled_cost", "search",   "seconds"};
     return std::find(kMembers.begin(), kMembers.end(), member) != kMembers.end();
 }
 
 } // namespace
+
+bool RunSummary::operator==(const RunSummary &o) const {
+    return summary_json(*this) == summary_json(o);
+}
 
 const std::string &status_name(Status status) {
     return status_names().at(static_cast<size_t>(status));
@@ -161,6 +193,10 @@ std::string to_line(const Record &r) {
     json["workspace_bytes"] = r.workspace_bytes;
     if (r.is_chosen)
         json["chosen"] = true;
+    if (r.summary)
+        json["search"] = summary_json(*r.summary);
+    if (r.seconds > 0)
+        json["seconds"] = r.seconds;
     json["seed"] = r.seed;
     json["run"] = r.run;
     json["time"] = r.time;
@@ -195,6 +231,9 @@ Record parse_record(const std::string &line, const std::string &where) {
             fields.fail("seed", seed->dump(), "an integer >= 0");
         r.seed = seed->get<uint64_t>();
     }
+    if (fields.find("search") != nullptr)
+        r.summary = summary_of(fields.required_object("search"));
+    r.seconds = fields.number("seconds", 0);
     r.run = fields.text("run", "");
     r.time = fields.text("time", "");
     for (const auto &[name, value] : json.items()) {

@@ -10,6 +10,8 @@
 #include "schedules/plan.h"
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 
 namespace convsmith::autotune {
@@ -29,6 +31,18 @@ enum class Status {
 /// "ok", "compile_error", ... and back. Throws Error(BadArgument) for another name.
 const std::string &status_name(Status status);
 Status parse_status(const std::string &name);
+
+/// What a run found out about a problem beside single candidates; stored with the run's choice.
+struct RunSummary {
+    double default_ns = 0; ///< median time of the planner's own plan beside the choice; 0: it cannot be timed
+    double speedup = 1;    ///< its time / the choice's, median over the rounds of their race
+    int64_t candidates = 0;                  ///< of the space
+    int64_t tried = 0;                       ///< judged in this run
+    std::map<std::string, int64_t> rejected; ///< why combinations of numbers are no candidates, and how many
+    Roofs roofs;                             ///< of the machine with the kernel's threads; 0: not known
+
+    bool operator==(const RunSummary &o) const;
+};
 
 /// A candidate, where it was tried, and the outcome.
 struct Record {
@@ -52,6 +66,9 @@ struct Record {
     bool is_chosen =
         false; ///< the run's choice: it beat all others round by round, which single times cannot tell
 
+    std::optional<RunSummary> summary; ///< of the run; only with a choice
+
+    double seconds = 0;          ///< from the start of the run until it was recorded; 0: not known
     uint64_t seed = 0;           ///< of the run
     std::string run;             ///< all records of one run share it
     std::string time;            ///< when it was measured, UTC: "2026-11-22T12:07:02Z"
