@@ -25,6 +25,41 @@ PlanRequest request_of(const Plan &plan) {
     return request;
 }
 
+/// Remembers how a kernel failed to run: for the oracle that is all one.
+class NotingRunner : public Runner {
+public:
+    explicit NotingRunner(std::shared_ptr<Runner> runner) : runner_(std::move(runner)) {}
+
+    std::string name() const override { return runner_->name(); }
+    bool is_timing_real() const override { return runner_->is_timing_real(); }
+    std::vector<RunResult> run(const std::vector<RunJob> &jobs) override {
+        std::vector<RunResult> results = runner_->run(jobs);
+        for (const RunResult &result : results)
+            failure_ = result.failure != RunFailure::None ? result.failure : failure_;
+        return results;
+    }
+    RunFailure failure() const { return failure_; }
+
+private:
+    std::shared_ptr<Runner> runner_;
+    RunFailure failure_ = RunFailure::None;
+};
+
+Status status_of(Verdict verdict, RunFailure failure) {
+    switch (failure) {
+    case RunFailure::Compile:
+        return Status::CompileError;
+    case RunFailure::Crash:
+        return Status::Crash;
+    case RunFailure::Timeout:
+        return Status::Timeout;
+    case RunFailure::Error:
+    case RunFailure::None:
+        break;
+    }
+    return verdict == Verdict::Passed ? Status::Ok : Status::WrongResult;
+}
+
 Json failure(Status status, const std::string &error) {
     return {{"status", status_name(status)}, {"error", error}};
 }
@@ -73,6 +108,7 @@ std::optional<Judged> poll_judge(Worker &worker, int wait_ms) {
         return std::nullopt;
     if (reply->status != Status::Ok)
         return Judged{reply->status, reply->error};
+    throw_if_lost(*reply);
     const JsonFields fields("worker answer", reply->answer);
     Judged judged;
     // An Error that is not about compiling or computing is the server's: as good as no answer.
@@ -81,6 +117,12 @@ std::optional<Judged> poll_judge(Worker &worker, int wait_ms) {
     judged.max_error = fields.number("max_error", 0);
     judged.compile_ms = fields.number("compile_ms", 0);
     return judged;
+}
+
+void throw_if_lost(const Reply &reply) {
+    if (reply.status == Status::Ok && reply.answer.contains("error") &&
+        reply.answer.value("code", -1) == static_cast<int>(ErrorCode::Io))
+        throw Error(ErrorCode::Io, reply.answer["error"].get<std::string>());
 }
 
 Judged judge_candidate(Worker &worker, const Candidate &candidate, const WorkerLimits &limits) {
@@ -92,8 +134,8 @@ Judged judge_candidate(Worker &worker, const Candidate &candidate, const WorkerL
     }
 }
 
-CandidateServer::CandidateServer(MakeRunner make_runner)
-    : make_runner_(std::move(make_runner)), timer_(std::make_unique<KernelTimer>()) {}
+CandidateServer::CandidateServer(MakeRunner make_runner, const Place &place)
+    : make_runner_(std::move(make_runner)), place_(place), timer_(std::make_unique<KernelTimer>(place)) {}
 
 CandidateServer::~CandidateServer() = default;
 
@@ -115,22 +157,22 @@ Json CandidateServer::judge(const Candidate &candidate) const {
     set_num_threads(candidate.threads);
 
     const Clock::time_point start = Clock::now();
-    try {
-        if (runs_natively(candidate.plan.target)) // else the runner compiles
+    const auto runner = std::make_shared<NotingRunner>(make_runner_ ? make_runner_(options.jit)
+                                                                    : runner_at(place_, candidate));
+    try { // what runs elsewhere its runner compiles
+        if (place_.kind == Place::Kind::Native && runs_natively(candidate.plan.target))
             Jit(options.jit).kernel(candidate.desc, plan_choice(candidate));
     } catch (const Error &error) {
         return failure(Status::CompileError, error.what());
     }
     const double compile_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 
-    options.runner =
-        make_runner_ ? make_runner_(options.jit) : make_runner(candidate.plan.target, options.jit);
+    options.runner = runner;
     Layer layer;
     layer.name = candidate.desc.key();
     layer.desc = candidate.desc;
     const CheckOutcome outcome = check_layers({layer}, options).outcomes.at(0);
-    Json answer =
-        failure(outcome.verdict == Verdict::Passed ? Status::Ok : Status::WrongResult, outcome.detail);
+    Json answer = failure(status_of(outcome.verdict, runner->failure()), outcome.detail);
     answer["max_error"] = outcome.max_error;
     answer["compile_ms"] = compile_ms;
     return answer;

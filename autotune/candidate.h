@@ -2,6 +2,7 @@
 // Two sides as in worker.h: judge_candidate asks, CandidateServer answers.
 #pragma once
 
+#include "autotune/place.h"
 #include "autotune/worker.h"
 #include "runtime/runner.h"
 #include "schedules/plan.h"
@@ -47,15 +48,18 @@ Judged judge_candidate(Worker &worker, const Candidate &candidate, const WorkerL
 
 class KernelTimer;
 
+/// Throws Error(Io) with the worker's words if it could not reach what it needs, disk or machine: no
+/// candidate's fault, and the next one would fare no better.
+void throw_if_lost(const Reply &reply);
+
 /// The worker's side. Requests name what to do: {"do": "judge", ...}, or what a KernelTimer (timer.h)
 /// answers.
 class CandidateServer {
 public:
     using MakeRunner = std::function<std::shared_ptr<Runner>(const JitOptions &options)>;
 
-    /// `make_runner` makes what runs judged kernels; null: what fits the target, an emulator if this
-    /// machine does not run it.
-    explicit CandidateServer(MakeRunner make_runner = nullptr);
+    /// `make_runner` makes what runs judged kernels; null: what `place` has (runner_at).
+    explicit CandidateServer(MakeRunner make_runner = nullptr, const Place &place = Place());
     ~CandidateServer();
     CandidateServer(const CandidateServer &) = delete;
     CandidateServer &operator=(const CandidateServer &) = delete;
@@ -67,6 +71,7 @@ private:
     Json judge(const Candidate &candidate) const;
 
     MakeRunner make_runner_;
+    Place place_;
     std::unique_ptr<KernelTimer> timer_;
 };
 

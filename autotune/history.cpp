@@ -53,14 +53,14 @@ bool is_of_one_kind(const ConvDesc &a, const ConvDesc &b) {
 
 /// The past problem that competing records are about; nothing if there is no use for them.
 std::optional<PastProblem> past_problem(const std::vector<const Record *> &records, const ConvDesc &desc,
-                                        const Target &target) {
+                                        const Target &target, const Hardware &hardware) {
     const std::optional<ConvDesc> past = desc_of(records.front()->key);
     if (!past || !is_of_one_kind(*past, desc) || past->is_open())
         return std::nullopt;
     PastProblem problem;
     problem.desc = *past;
     problem.distance = shape_distance(*past, desc);
-    if (records.front()->hardware.microarchitecture != host_hardware().microarchitecture)
+    if (records.front()->hardware.microarchitecture != hardware.microarchitecture)
         problem.distance += kOtherCore;
     std::set<std::string> known;
     const std::string own = make_plan(*past, target).plan.text();
@@ -132,7 +132,7 @@ double shape_distance(const ConvDesc &a, const ConvDesc &b) {
 }
 
 History read_history(const std::vector<Contents> &layers, const ConvDesc &desc, const Target &target,
-                     int threads) {
+                     int threads, const Hardware &hardware) {
     const std::string key = desc.key();
     std::set<std::string> wrong;
     for (const Contents &layer : layers)
@@ -149,7 +149,7 @@ History read_history(const std::vector<Contents> &layers, const ConvDesc &desc, 
     for (auto &[problem, records] : by_problem) {
         std::stable_sort(records.begin(), records.end(),
                          [](const Record *a, const Record *b) { return goes_before(*a, *b); });
-        if (std::optional<PastProblem> past = past_problem(records, desc, target))
+        if (std::optional<PastProblem> past = past_problem(records, desc, target, hardware))
             history.push_back(std::move(*past));
     }
     std::stable_sort(history.begin(), history.end(),

@@ -31,9 +31,9 @@ using History = std::vector<PastProblem>;
 
 /// What `layers` hold of problems other than `desc`, of its op and types, with the same target and number of
 /// threads: Ok records, also of other versions and machines, of plans that were never wrong and that are
-/// still legal.
+/// still legal. What other cores than that of `hardware` measured is further away.
 History read_history(const std::vector<Contents> &layers, const ConvDesc &desc, const Target &target,
-                     int threads);
+                     int threads, const Hardware &hardware = host_hardware());
 
 /// How unlike two problems are: root of the sum of squares of the differences of shape_features.
 double shape_distance(const ConvDesc &a, const ConvDesc &b);

@@ -129,7 +129,7 @@ ProblemHistory problem_history(const Records &records) {
     problem.bytes = static_cast<double>(byte_count(desc));
     for (const Record *record : records) {
         problem.outcomes[record->status]++;
-        if (!record->has_cost())
+        if (record->has_failed())
             problem.errors[record->error.substr(0, record->error.find('\n'))]++;
         if (record->summary)
             problem.summary = record->summary;

@@ -47,6 +47,7 @@ std::optional<double> CandidateTimer::time(size_t id, const Candidate &candidate
         workspace_bytes_[id] = reply.answer.value("workspace_bytes", int64_t{0});
         return reply.answer["ns"].get<double>();
     }
+    throw_if_lost(reply);
     if (reply.status == Status::Ok) { // an Error of the kernel's
         reply.status = Status::Crash;
         reply.error = reply.answer.value("error", "no time");
@@ -60,6 +61,7 @@ double CandidateTimer::probe() {
     if (reply.status !=
         Status::Ok) // what the last candidate did may show late; a new worker knows nothing of it
         reply = worker_.ask({{"do", "probe"}}, limits_);
+    throw_if_lost(reply);
     if (!reply.answer.contains("ns"))
         throw Error(ErrorCode::Io, "timing worker: no time of the probe: " + reply.error);
     return reply.answer["ns"].get<double>();
@@ -101,7 +103,10 @@ struct KernelTimer::Call {
     }
 };
 
-KernelTimer::KernelTimer() = default;
+KernelTimer::KernelTimer(const Place &place) {
+    if (place.kind == Place::Kind::Ssh)
+        remote_.emplace(place.host);
+}
 
 KernelTimer::~KernelTimer() = default;
 
@@ -113,12 +118,13 @@ Json KernelTimer::answer(const std::string &what, const Json &request) {
     }
     if (what == "probe") {
         if (!probe_)
-            probe_.emplace(Contestant{"probe", fma_probe().call}, kBlockNs / 4);
+            probe_.emplace(remote_ ? remote_->probe() : Contestant{"probe", fma_probe().call}, kBlockNs / 4);
         return {{"ns", probe_->ns_per_call()}};
     }
     if (what == "roofs") {
         const int threads = request.at("threads").get<int>();
-        const Roofs roofs = measure_roofs(threads > 0 ? threads : available_cores());
+        const Roofs roofs =
+            remote_ ? remote_->roofs() : measure_roofs(threads > 0 ? threads : available_cores());
         return {{"peak_gflops", roofs.peak_gflops}, {"copy_gb_per_s", roofs.copy_gb_per_s}};
     }
     if (what != "time")
@@ -141,15 +147,22 @@ Block KernelTimer::make_block(int id, const Candidate &candidate) {
         blocks_.clear();
         call_ = std::make_unique<Call>(candidate.desc, candidate.seed);
         set_num_threads(candidate.threads);
-        if (candidate.threads == 1)
+        if (candidate.threads == 1 && !remote_)
             run_on_one_core();
+    }
+    return Block(contestant_of(id, candidate), kBlockNs);
+}
+
+Contestant KernelTimer::contestant_of(int id, const Candidate &candidate) {
+    if (remote_) {
+        workspace_bytes_[id] = 0; // nobody counts there
+        return remote_->kernel(candidate, call_->problem);
     }
     const auto kernel = Jit(jit_options(candidate)).kernel(candidate.desc, plan_choice(candidate));
     const auto filter = std::make_shared<PackedFilter>(kernel->pack(call_->problem.filters()));
     const Call &call = *call_;
     workspace_bytes_[id] = measure_workspace([&] { kernel->run(call.tensors, *filter); }).peak;
-    return Block({candidate.plan.text(), [kernel, filter, &call] { kernel->run(call.tensors, *filter); }},
-                 kBlockNs);
+    return {candidate.plan.text(), [kernel, filter, &call] { kernel->run(call.tensors, *filter); }};
 }
 
 } // namespace convsmith::autotune

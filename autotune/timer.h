@@ -4,6 +4,7 @@
 
 #include "autotune/candidate.h"
 #include "autotune/measure.h"
+#include "autotune/place.h"
 #include "autotune/probe.h"
 
 #include <cstddef>
@@ -48,7 +49,8 @@ private:
 /// The worker's side: kernels and the tensors that they are called with.
 class KernelTimer {
 public:
-    KernelTimer();
+    /// Times are taken there.
+    explicit KernelTimer(const Place &place = Place());
     ~KernelTimer();
     KernelTimer(const KernelTimer &) = delete;
     KernelTimer &operator=(const KernelTimer &) = delete;
@@ -60,9 +62,11 @@ public:
 private:
     struct Call;
 
+    Contestant contestant_of(int id, const Candidate &candidate);
     Block &block_of(int id, const Candidate &candidate);
     Block make_block(int id, const Candidate &candidate);
 
+    std::optional<RemoteTiming> remote_;
     std::unique_ptr<Call> call_; ///< of the problem at hand
     std::map<int, Block> blocks_;
     std::map<int, int64_t> workspace_bytes_; ///< that a call of those holds

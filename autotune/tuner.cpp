@@ -6,6 +6,7 @@
 #include "autotune/timer.h"
 #include "generators/error.h"
 #include "runtime/records/curate.h"
+#include "runtime/static_program.h"
 #include "runtime/thread_pool.h"
 
 #include <fmt/format.h>
@@ -52,7 +53,7 @@ Space listed_space(const ConvDesc &desc, const Target &target, const TuneOptions
 class Tuning {
 public:
     Tuning(const ConvDesc &desc, const Target &target, const Database &database, const TuneOptions &options)
-        : desc_(desc), database_(database), options_(options),
+        : desc_(desc), database_(database), options_(options), hardware_(hardware_at(options.place, target)),
           space_(options.plans.empty() ? enumerate_space(desc, target, options.fixed)
                                        : listed_space(desc, target, options)),
           strategy_(options.plans.empty() ? make_strategy() : make_in_order(space_)),
@@ -90,7 +91,8 @@ private:
     std::unique_ptr<Strategy> make_strategy() const {
         std::vector<Contents> layers = options_.others;
         layers.push_back(database_.read());
-        const History history = read_history(layers, desc_, space_.plans.front().target, options_.threads);
+        const History history =
+            read_history(layers, desc_, space_.plans.front().target, options_.threads, hardware_);
         return begin_with(plans_to_begin_with(desc_, space_, history, static_cast<size_t>(options_.batch)),
                           strategy_info(options_.strategy).make(desc_, space_, options_.seed, history));
     }
@@ -105,6 +107,7 @@ private:
         record.error = error;
         record.seed = options_.seed;
         record.run = run_;
+        record.hardware = hardware_;
         record.seconds = seconds_since(start_);
         return record;
     }
@@ -125,6 +128,8 @@ private:
         for (const Record *record : mine.records()) {
             const size_t index = plans.at(record->plan_text());
             known_.insert(index);
+            if (record->status == Status::NotTimed)
+                continue;
             const bool is_ok = record->status == Status::Ok;
             strategy_->learn(index, is_ok ? std::optional<double>(record->cost()) : std::nullopt);
             if (is_ok)
@@ -135,7 +140,7 @@ private:
         result_.progress.known = static_cast<int64_t>(known_.size());
         recorded_ = known_;
         std::vector<size_t> first;
-        if (has_failed_.count(0) == 0)
+        if (has_failed_.count(0) == 0 && (options_.place.is_timing_real() || known_.count(0) == 0))
             first.push_back(0);
         for (const Record *best : best_records(mine, 1)) {
             if (const size_t index = plans.at(best->plan_text()); index != 0)
@@ -158,6 +163,9 @@ private:
         return batch;
     }
 
+    /// Whether a run that ends now has done something.
+    bool has_judged() const { return incumbent_ || (judged_ && !options_.place.is_timing_real()); }
+
     void store(const Record &record) {
         if (!result_.store_error.empty())
             return;
@@ -178,6 +186,7 @@ private:
     void note(size_t index, const Judged &judged) {
         known_.insert(index);
         result_.progress.tried++;
+        judged_ = true;
         max_errors_[index] = judged.max_error;
         if (judged.status != Status::Ok) {
             fail(index, judged.status, judged.error);
@@ -203,8 +212,7 @@ private:
         std::vector<size_t> right;
         size_t next = 0;
         for (;;) {
-            const bool may_start =
-                next < batch.size() && (incumbent_ == std::nullopt || seconds_since(start_) < until);
+            const bool may_start = next < batch.size() && (!has_judged() || seconds_since(start_) < until);
             bool is_idle = true;
             for (size_t w = 0; w < workers_.size(); w++) {
                 if (!at_work[w] && may_start && next < batch.size()) {
@@ -221,7 +229,7 @@ private:
                     at_work[w].reset();
                 }
             }
-            if (incumbent_ && search_seconds_left() <= 0)
+            if (has_judged() && search_seconds_left() <= 0)
                 give_up(at_work);
             if (is_idle)
                 break;
@@ -241,6 +249,8 @@ private:
 
     /// Times what is new beside the best so far, and stores it.
     void race_batch(std::vector<size_t> racers) {
+        if (!options_.place.is_timing_real())
+            return store_untimed(racers);
         if (racers.empty())
             return;
         if (incumbent_)
@@ -264,6 +274,15 @@ private:
             result_.progress.best_ratio *= raced.racers[winner].ratio;
         }
         report();
+    }
+
+    void store_untimed(const std::vector<size_t> &right) {
+        for (const size_t index : right) {
+            result_.outcomes[Status::NotTimed]++;
+            Record record = record_of(index, Status::NotTimed, "");
+            record.max_error = max_errors_[index];
+            store(record);
+        }
     }
 
     RaceResult race_of(const std::vector<size_t> &racers, const RaceOptions &race_options) {
@@ -379,6 +398,7 @@ private:
     const ConvDesc &desc_;
     const Database &database_;
     const TuneOptions &options_;
+    const Hardware hardware_; ///< of the place
     const Clock::time_point start_ = Clock::now();
     const ScratchDir cache_; ///< candidates' code, which nobody else needs
     Space space_;
@@ -392,6 +412,7 @@ private:
     std::map<size_t, double> max_errors_;
     std::map<size_t, double> costs_; ///< of those timed, in this run or before
     std::optional<size_t> incumbent_;
+    bool judged_ = false; ///< at least one candidate
     uint64_t races_ = 0;
     TuneResult result_;
 };
@@ -403,10 +424,14 @@ TuneResult tune(const ConvDesc &desc, const Target &target, const Database &data
     if (desc.is_open())
         throw Error(ErrorCode::BadArgument,
                     "tune: sizes are open (0) in " + desc.key() + "; a time needs them all");
-    if (!runs_natively(target))
+    if (options.place.kind == Place::Kind::Emulated)
+        make_runner(target); // says what is missing
+    if (options.place.kind == Place::Kind::Ssh)
+        program_target(target); // likewise
+    if (options.place.kind == Place::Kind::Native && !runs_natively(target))
         throw Error(ErrorCode::Unsupported, "tune: target " + target.name +
-                                                " does not run on this machine; --cost static ranks its "
-                                                "candidates by a model of its CPU");
+                                                " does not run on this machine; --runner names another one, "
+                                                "--cost static ranks its candidates by a model of its CPU");
     return Tuning(desc, target, database, options).run();
 }
 

@@ -3,6 +3,7 @@
 // strategy.h, candidate.h, race.h; after it: `convsmith tune`.
 #pragma once
 
+#include "autotune/place.h"
 #include "autotune/strategy.h"
 #include "autotune/worker.h"
 #include "runtime/records/database.h"
@@ -39,7 +40,9 @@ struct TuneOptions {
     /// Databases beside the one that is written, of which the search may learn: read_history.
     std::vector<Contents> others;
     WorkerLimits limits;
-    std::vector<std::string> worker; ///< the command of a worker (worker.h); must be given
+    std::vector<std::string>
+        worker;  ///< the command of a worker (worker.h), which is told `place`; must be given
+    Place place; ///< where candidates are judged and timed
     std::function<void(const TuneProgress &)> on_progress; ///< called from the caller's thread
     std::string run; ///< name of the run in its records; empty: made of time and process
 };
@@ -55,10 +58,12 @@ struct TuneResult {
     std::string store_error;            ///< why records could not be written; empty if all were
 };
 
-/// Tunes `desc` for this machine. What `database` already holds of this problem, machine and build is not
-/// measured again; its best takes part in the first race. Ends after the budget (what is at work then is
-/// given up, a race that runs is cut short), or when the space is exhausted. A full disk does not end the
-/// run: it goes on without a database. Throws as enumerate_space, and Error(Io) if workers cannot be started.
+/// Tunes `desc` for the machine of TuneOptions::place. What `database` already holds of this problem, machine
+/// and build is not measured again; its best takes part in the first race. Ends after the budget (what is at
+/// work then is given up, a race that runs is cut short), or when the space is exhausted. A full disk does
+/// not end the run: it goes on without a database. Where times are not real, candidates are judged and
+/// recorded as NotTimed, and nothing is chosen. Throws as enumerate_space, and Error(Io) if workers cannot be
+/// started or `place` cannot be reached (any more): what is recorded stays.
 TuneResult tune(const ConvDesc &desc, const Target &target, const Database &database,
                 const TuneOptions &options);
 

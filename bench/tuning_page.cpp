@@ -34,7 +34,7 @@ std::string machine_line(const MachineHistory &m) {
 
 /// Neither timed nor a failure.
 bool is_unmeasured(Status status) {
-    return status == Status::Modelled;
+    return status == Status::Modelled || status == Status::NotTimed;
 }
 
 int64_t count_of(const ProblemHistory &problem, bool is_ok) {

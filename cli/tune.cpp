@@ -1,5 +1,6 @@
-// `convsmith tune`: searches the fastest right plan of each layer, on this machine or by a model of another's
-// CPU, and records what it finds (autotune/tuner.h, autotune/static_tuner.h, docs/database.md).
+// `convsmith tune`: searches the fastest right plan of each layer, on this machine, on another one
+// (autotune/place.h) or by a model of another's CPU, and records what it finds (autotune/tuner.h,
+// autotune/static_tuner.h, docs/database.md).
 #include "autotune/machine_model.h"
 #include "autotune/tuner.h"
 #include "cli/commands.h"
@@ -32,6 +33,7 @@ struct TuneArguments {
     std::string target = "host";
     std::string cost = "measured";
     std::string shard = "1/1";
+    std::string runner = "native";
     std::string json;
     int threads = 1;
     uint64_t seed = 1;
@@ -82,17 +84,29 @@ std::optional<std::string> parse_cost(const std::string &text) {
                 "--cost: got '" + text + "', want measured, static or static:CPU, such as static:cortex-a76");
 }
 
+/// The number of threads that --threads means on the place's machine.
+int threads_at(const Place &place, const Target &target, int threads) {
+    return threads == 0 && place.kind == Place::Kind::Ssh ? hardware_at(place, target).cores
+                                                          : plan_threads(threads);
+}
+
 int run_tune(const TuneArguments &arguments) {
     const std::vector<Layer> selected = layers_to_tune(arguments);
-    const Target target = parse_target(arguments.target);
+    const Place place = parse_place(arguments.runner);
     const std::optional<std::string> model = parse_cost(arguments.cost);
+    if (model && place.kind != Place::Kind::Native)
+        throw Error(ErrorCode::BadArgument, "--runner " + place.text() +
+                                                ": candidates that --cost static ranks are not run; want one "
+                                                "of the two");
+    const Target target = target_at(place, arguments.target);
     if (model)
         machine_model(target, *model);
     const Database database(arguments.db.empty() ? default_database() : arguments.db);
     TuneOptions options;
     options.fixed = plan_request(arguments.plan);
     options.strategy = arguments.strategy;
-    options.threads = plan_threads(arguments.threads);
+    options.place = place;
+    options.threads = threads_at(place, target, arguments.threads);
     options.seed = arguments.seed;
     options.others = load_layers(arguments.db);
     strategy_info(options.strategy);
@@ -121,7 +135,7 @@ void add_tune(CLI::App &app, Command &command) {
     add_target_option(tune, arguments->target);
     tune.add_option(
             "--cost", arguments->cost,
-            "measured: times on this machine; static[:CPU]: LLVM's model of a CPU that is not at hand "
+            "measured: times of --runner; static[:CPU]: LLVM's model of a CPU that is not at hand "
             "ranks the candidates, no time is claimed")
         ->type_name("KIND")
         ->capture_default_str();
@@ -133,6 +147,11 @@ void add_tune(CLI::App &app, Command &command) {
     tune.add_option("--db", arguments->db,
                     "Database (default: convsmith_tuning.jsonl here if there is one, else the user's)")
         ->type_name("FILE");
+    tune.add_option("--runner", arguments->runner,
+                    "Where candidates run: native; ssh:HOST (compiled here, a static program measures there; "
+                    "options of ssh may precede HOST); emulated (judged only)")
+        ->type_name("PLACE")
+        ->capture_default_str();
     add_threads_option(tune, arguments->threads);
     add_json_option(tune, arguments->json);
     tune.footer(
@@ -142,6 +161,7 @@ void add_tune(CLI::App &app, Command &command) {
         "Examples:\n"
         "  convsmith tune conv_ci64_i56x56_co64_k3_p1 --budget 60s\n"
         "  convsmith tune resnet50.json --budget 10m --db tuned.jsonl --threads 2\n"
+        "  convsmith tune resnet50.json --runner ssh:board --budget 30m\n"
         "  convsmith tune resnet50.json --target arm-64-linux --cost static:cortex-a76 --budget 5m");
     tune.callback([arguments, &command] { command.exit_code = run_tune(*arguments); });
 }

@@ -37,9 +37,12 @@ void print_counts(const TuneResult &result) {
     std::fflush(stdout);
 }
 
-void print_result(const Layer &layer, const TuneResult &result) {
-    fmt::print("{}\n    {:.2f}x the default plan: {:.1f} us, {}\n", layer.name, 1 / result.ratio,
-               result.record.ns.median / 1e3, result.best.text());
+void print_result(const Layer &layer, const TuneResult &result, const Place &place) {
+    if (place.is_timing_real())
+        fmt::print("{}\n    {:.2f}x the default plan: {:.1f} us, {}\n", layer.name, 1 / result.ratio,
+                   result.record.ns.median / 1e3, result.best.text());
+    else
+        fmt::print("{}\n    judged, not timed: what an emulator takes is no time\n", layer.name);
     print_counts(result);
 }
 
@@ -88,8 +91,8 @@ double parse_duration(const std::string &option, const std::string &text) {
     return number * seconds;
 }
 
-std::vector<std::string> worker_command() {
-    return {std::filesystem::read_symlink("/proc/self/exe").string(), "worker"};
+std::vector<std::string> worker_command(const Place &place) {
+    return {std::filesystem::read_symlink("/proc/self/exe").string(), "worker", "--runner", place.text()};
 }
 
 std::vector<Layer> layers_to_time(std::vector<Layer> layers) {
@@ -121,7 +124,7 @@ TunedLayers tune_layers(const std::vector<Layer> &layers, const Target &target, 
     using Clock = std::chrono::steady_clock;
     const Clock::time_point start = Clock::now();
     const std::vector<double> weights = tuning_weights(layers);
-    options.worker = worker_command();
+    options.worker = worker_command(options.place);
     TunedLayers tuned;
     for (size_t i = 0; i < layers.size(); i++) {
         const Layer &layer = layers[i];
@@ -139,13 +142,14 @@ TunedLayers tune_layers(const std::vector<Layer> &layers, const Target &target, 
         if (!result.store_error.empty() && tuned.store_error.empty())
             fmt::print(stderr, "warning: not recorded: {}\n", result.store_error);
         tuned.store_error = result.store_error;
-        tuned.fruitless += result.record.has_cost() && result.record.cost() > 0 ? 0 : 1;
+        if (model || options.place.is_timing_real()) // else no costs are to be had
+            tuned.fruitless += result.record.has_cost() && result.record.cost() > 0 ? 0 : 1;
         tuned.layers.push_back(result_json(layer, result));
         if (model) {
             print_modelled(layer, modelled);
             tuned.layers.back()["model"] = {{"cpu", modelled.cpu}, {"judged_by", modelled.judged_by}};
         } else {
-            print_result(layer, result);
+            print_result(layer, result, options.place);
         }
     }
     return tuned;

@@ -13,8 +13,8 @@ namespace convsmith::cli {
 /// "90s", "10m", "2h" or a number of seconds. Throws Error(BadArgument) naming the option.
 double parse_duration(const std::string &option, const std::string &text);
 
-/// The command of a worker process (autotune/worker.h): this program.
-std::vector<std::string> worker_command();
+/// The command of a worker process (autotune/worker.h) for a place: this program.
+std::vector<std::string> worker_command(const autotune::Place &place);
 
 /// The distinct problems of the layers, without open ones, which cannot be timed; these are named on standard
 /// error. Throws Error(BadArgument) if all are open.
@@ -27,9 +27,9 @@ struct TunedLayers {
 };
 
 /// Tunes each of `layers_to_time` with its share (autotune/budget.h) of what is left of `budget_seconds`,
-/// with a progress bar, and prints a result a layer. `options` without budget and progress. `model`: not
-/// measured but ranked by the machine model of this CPU (autotune/static_tuner.h), empty for the one of the
-/// target's class.
+/// with a progress bar, and prints a result a layer. `options` without budget, progress and worker. `model`:
+/// not measured but ranked by the machine model of this CPU (autotune/static_tuner.h), empty for the one of
+/// the target's class.
 TunedLayers tune_layers(const std::vector<Layer> &layers, const Target &target,
                         const autotune::Database &database, double budget_seconds,
                         autotune::TuneOptions options,

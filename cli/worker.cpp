@@ -11,8 +11,10 @@ void add_worker(CLI::App &app, Command &command) {
     CLI::App &worker = *app.add_subcommand("worker", "Answer a tuner's requests")->group("");
     const auto parent = std::make_shared<int>(0);
     worker.add_option("PARENT", *parent, "Process that asks")->required();
-    worker.callback([parent, &command] {
-        autotune::CandidateServer server;
+    const auto place = std::make_shared<std::string>("native");
+    worker.add_option("--runner", *place, "Where candidates run (autotune/place.h)");
+    worker.callback([parent, place, &command] {
+        autotune::CandidateServer server(nullptr, autotune::parse_place(*place));
         command.exit_code =
             autotune::serve(*parent, [&](const Json &request) { return server.answer(request); });
     });

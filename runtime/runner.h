@@ -20,11 +20,26 @@ struct RunJob {
     const Problem *problem = nullptr;
 };
 
+/// What kept a job from giving outputs.
+enum class RunFailure {
+    None,
+    Compile,
+    Crash, ///< the call's process died
+    Timeout,
+    Error, ///< the kernel, or a check of the runner's, said so
+};
+
 /// Outputs of a job, or why there are none. What the kernel leaves alone has all bits set.
 struct RunResult {
     Tensor output;
     Tensor indices;    ///< only of a descriptor with indices
     std::string error; ///< empty if the kernel ran
+    RunFailure failure = RunFailure::None;
+
+    void fail(RunFailure kind, std::string text) {
+        failure = kind;
+        error = std::move(text);
+    }
 };
 
 class Runner {

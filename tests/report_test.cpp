@@ -125,6 +125,16 @@ TEST(SearchHistory, ModelledRecordsAreNeitherTimesNorFailures) {
     EXPECT_EQ(page.find("no right result"), std::string::npos);
 }
 
+TEST(SearchHistory, UntimedRecordsOfAnEmulatorAreNoFailures) {
+    Record judged = sample_record(1, 10);
+    judged.status = Status::NotTimed;
+    const SearchHistory history = history_of(parse_contents("x", to_line(judged) + "\n"));
+    const ProblemHistory &problem = history.machines.at(0).problems.at(0);
+    EXPECT_FALSE(problem.has_times);
+    EXPECT_TRUE(problem.errors.empty());
+    EXPECT_NE(bench::tuning_page(history, "emulated").find("not measured"), std::string::npos);
+}
+
 TEST(SearchHistory, ShortKeyMeansTheSame) {
     for (const char *key :
          {"conv_ci64_i56x56_co64_k3_s2_p1_bias_relu", "maxpool_ci8_i9x9_k3_s2_ceil_indices",

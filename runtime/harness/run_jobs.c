@@ -1,17 +1,23 @@
-/* The program that runs kernels under an emulator: reads calls from a file, makes them, writes their outputs.
- * Compiled for the emulated machine by runner_qemu.cpp, together with the kernels and a table of them
- * (kernels[]).
+/* The program that runs kernels where they are not compiled: under an emulator, or on another machine.
+ * Compiled for that machine by static_program.cpp, together with the kernels and a table of them (kernels[]).
  *
- *   run_jobs JOBS OUTPUTS
+ *   run_jobs JOBS OUTPUTS      makes the calls of a file and writes their outputs; "-": standard input and
+ * output run_jobs --serve           times the one call of standard input as the lines behind it say (serve.h)
  *
  * JOBS holds one record per call, OUTPUTS gets one per call. Every tensor lies against an inaccessible page,
  * so that an access outside it is a crash; every call is a process of its own, so that a crash costs that
- * call only. Numbers are in the machine's byte order (little-endian on both sides). */
+ * call only. Numbers are in the machine's byte order (little-endian on both sides). Environment:
+ * CONVSMITH_SECONDS and CONVSMITH_MIB are what a call may take of time and of memory beside its tensors,
+ * CONVSMITH_THREADS is the kernels' number of threads. */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +27,15 @@
 #define FILTER_ALIGNMENT 64
 
 extern int (*const kernels[])(void **args);
+extern int halide_set_num_threads(int threads);
+
+#include "serve.h"
+
+/* What the environment says, or 0. */
+static long setting(const char *name) {
+    const char *text = getenv(name);
+    return text != NULL ? atol(text) : 0;
+}
 
 typedef struct dim {
     int32_t min, extent, stride;
@@ -92,6 +107,12 @@ static result call_apart(int32_t kernel, void **args) {
     if (child < 0)
         stop("run_jobs: fork");
     if (child == 0) {
+        const long mib = setting("CONVSMITH_MIB");
+        if (mib > 0) {
+            struct rlimit most = {(rlim_t)mib << 20, (rlim_t)mib << 20};
+            setrlimit(RLIMIT_AS, &most);
+        }
+        alarm((unsigned)setting("CONVSMITH_SECONDS"));
         *code = kernels[kernel](args);
         _exit(0);
     }
@@ -103,54 +124,96 @@ static result call_apart(int32_t kernel, void **args) {
     return r;
 }
 
-static void run(FILE *jobs, FILE *outputs) {
+/* A call and its tensors in memory. */
+typedef struct loaded {
     call c;
     tensor t[MAX_TENSORS];
     buffer buffers[MAX_TENSORS];
     uint8_t *data[MAX_TENSORS];
     void *args[MAX_TENSORS], *blocks[MAX_TENSORS];
     size_t block_bytes[MAX_TENSORS];
+} loaded;
+
+static void load(FILE *jobs, loaded *l) {
+    int32_t i;
+    read_all(&l->c, sizeof l->c, jobs);
+    if (l->c.tensors < 1 || l->c.tensors > MAX_TENSORS)
+        stop("run_jobs: damaged jobs");
+    for (i = 0; i < l->c.tensors; i++) {
+        tensor *t = &l->t[i];
+        buffer *b = &l->buffers[i];
+        read_all(t, sizeof *t, jobs);
+        memset(b, 0, sizeof *b);
+        l->data[i] = guarded(t, &l->blocks[i], &l->block_bytes[i]);
+        b->host = l->data[i] + t->begin;
+        b->type_code = (uint8_t)t->type_code;
+        b->type_bits = (uint8_t)t->type_bits;
+        b->type_lanes = 1;
+        b->dimensions = t->dimensions;
+        b->dims = t->dims;
+        l->args[i] = b;
+        if (t->is_output)
+            memset(l->data[i], 0xff, t->bytes); /* NaN: what is not written shows */
+        else
+            read_all(l->data[i], t->bytes, jobs);
+    }
+}
+
+static void run(FILE *jobs, FILE *outputs) {
+    loaded l;
     int32_t i;
     result r;
-    read_all(&c, sizeof c, jobs);
-    if (c.tensors < 1 || c.tensors > MAX_TENSORS)
-        stop("run_jobs: damaged jobs");
-    for (i = 0; i < c.tensors; i++) {
-        read_all(&t[i], sizeof t[i], jobs);
-        memset(&buffers[i], 0, sizeof buffers[i]);
-        data[i] = guarded(&t[i], &blocks[i], &block_bytes[i]);
-        buffers[i].host = data[i] + t[i].begin;
-        buffers[i].type_code = (uint8_t)t[i].type_code;
-        buffers[i].type_bits = (uint8_t)t[i].type_bits;
-        buffers[i].type_lanes = 1;
-        buffers[i].dimensions = t[i].dimensions;
-        buffers[i].dims = t[i].dims;
-        args[i] = &buffers[i];
-        if (t[i].is_output)
-            memset(data[i], 0xff, t[i].bytes); /* NaN: what is not written shows */
-        else
-            read_all(data[i], t[i].bytes, jobs);
-    }
-    r = call_apart(c.kernel, args);
+    load(jobs, &l);
+    r = call_apart(l.c.kernel, l.args);
     if (fwrite(&r, sizeof r, 1, outputs) != 1)
         stop("run_jobs: writing the outputs");
-    for (i = 0; i < c.tensors; i++) {
-        if (t[i].is_output && fwrite(data[i], 1, t[i].bytes, outputs) != t[i].bytes)
+    for (i = 0; i < l.c.tensors; i++) {
+        if (l.t[i].is_output && fwrite(l.data[i], 1, l.t[i].bytes, outputs) != l.t[i].bytes)
             stop("run_jobs: writing the outputs");
     }
     if (fflush(outputs) != 0) /* nothing for the next call's process to write once more */
         stop("run_jobs: writing the outputs");
-    for (i = 0; i < c.tensors; i++)
-        munmap(blocks[i], block_bytes[i]);
+    for (i = 0; i < l.c.tensors; i++)
+        munmap(l.blocks[i], l.block_bytes[i]);
+}
+
+/* The last core that this process may run on, for kernels of one thread: the first one gets most interrupts.
+ */
+static void run_on_one_core(void) {
+    cpu_set_t allowed, one;
+    int core;
+    CPU_ZERO(&allowed);
+    CPU_ZERO(&one);
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        return;
+    for (core = CPU_SETSIZE - 1; core >= 0; core--) {
+        if (CPU_ISSET(core, &allowed)) {
+            CPU_SET(core, &one);
+            sched_setaffinity(0, sizeof one, &one);
+            return;
+        }
+    }
 }
 
 int main(int argc, char **argv) {
     FILE *jobs, *outputs;
     int32_t count, i;
+    const long threads = setting("CONVSMITH_THREADS");
+    if (threads > 0)
+        halide_set_num_threads((int)threads);
+    if (argc == 2 && strcmp(argv[1], "--serve") == 0) {
+        static loaded l;
+        if (threads == 1)
+            run_on_one_core();
+        read_all(&count, sizeof count, stdin);
+        if (count > 0)
+            load(stdin, &l);
+        return serve(stdin, count > 0 ? l.args : NULL, (unsigned)setting("CONVSMITH_SECONDS"));
+    }
     if (argc != 3)
         return 2;
-    jobs = fopen(argv[1], "rb");
-    outputs = fopen(argv[2], "wb");
+    jobs = strcmp(argv[1], "-") == 0 ? stdin : fopen(argv[1], "rb");
+    outputs = strcmp(argv[2], "-") == 0 ? stdout : fopen(argv[2], "wb");
     if (jobs == NULL || outputs == NULL)
         stop("run_jobs");
     read_all(&count, sizeof count, jobs);

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <sstream>
 #include <tuple>
 #include <unistd.h>
 
@@ -18,11 +19,11 @@ namespace convsmith::autotune {
 
 namespace {
 
-/// The first processor's fields: {"model name", "AMD EPYC"}, ...
-std::map<std::string, std::string> cpuinfo() {
+/// {"model name", "AMD EPYC"}, ...
+std::map<std::string, std::string> fields_of(const std::string &cpuinfo) {
     std::map<std::string, std::string> fields;
-    std::ifstream file("/proc/cpuinfo");
-    for (std::string line; std::getline(file, line) && !line.empty();) {
+    std::istringstream lines(cpuinfo);
+    for (std::string line; std::getline(lines, line) && !line.empty();) {
         const size_t colon = line.find(':');
         if (colon == std::string::npos)
             continue;
@@ -41,7 +42,7 @@ int64_t bytes_of(const std::string &size) {
 }
 
 /// The data or unified cache of `level` that the first core uses.
-int64_t cache_bytes(int level) {
+std::string cache_size(int level) {
     for (int index = 0; index < 8; index++) {
         const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
         int its_level = 0;
@@ -50,31 +51,35 @@ int64_t cache_bytes(int level) {
         std::ifstream(folder + "type") >> type;
         std::ifstream(folder + "size") >> size;
         if (its_level == level && type != "Instruction")
-            return bytes_of(size);
+            return size;
     }
-    return 0;
+    return "";
 }
 
-/// LLVM's name of the core; it calls those that it does not know by their instruction set.
-std::string microarchitecture_name(std::map<std::string, std::string> info) {
-    const std::string name = llvm::sys::getHostCPUName().str();
-    if (name != "generic" && name.rfind("x86-64", 0) != 0)
-        return name;
-    const bool is_x86 = info.count("vendor_id") != 0;
-    return is_x86 ? info["vendor_id"] + " family " + info["cpu family"] + " model " + info["model"]
-                  : "implementer " + info["CPU implementer"] + " part " + info["CPU part"];
+/// Compilers call cores that they do not know by their instruction set.
+bool is_name(const std::string &core) {
+    return !core.empty() && core != "unknown" && core != "generic" && core.rfind("x86-64", 0) != 0;
+}
+
+/// The name that compilers have for the core, or what the core calls itself.
+std::string microarchitecture_name(const HardwareFacts &facts, std::map<std::string, std::string> info) {
+    if (is_name(facts.core))
+        return facts.core;
+    if (info.count("vendor_id") != 0)
+        return info["vendor_id"] + " family " + info["cpu family"] + " model " + info["model"];
+    const std::string name = llvm::sys::detail::getHostCPUNameForARM(facts.cpuinfo).str();
+    return is_name(name) ? name : "implementer " + info["CPU implementer"] + " part " + info["CPU part"];
 }
 
 Hardware read_hardware() {
-    std::map<std::string, std::string> info = cpuinfo();
-    Hardware hardware;
-    hardware.microarchitecture = microarchitecture_name(info);
-    hardware.cpu = info.count("model name") != 0 ? info["model name"] : hardware.microarchitecture;
-    hardware.cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-    hardware.l1_bytes = cache_bytes(1);
-    hardware.l2_bytes = cache_bytes(2);
-    hardware.l3_bytes = cache_bytes(3);
-    return hardware;
+    HardwareFacts facts;
+    std::ifstream file("/proc/cpuinfo");
+    for (std::string line; std::getline(file, line) && !line.empty();)
+        facts.cpuinfo += line + "\n";
+    facts.core = llvm::sys::getHostCPUName().str();
+    facts.cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+    facts.cache_sizes = {cache_size(1), cache_size(2), cache_size(3)};
+    return hardware_of(facts);
 }
 
 } // namespace
@@ -84,6 +89,23 @@ bool Hardware::operator==(const Hardware &o) const {
         return std::tie(h.cpu, h.microarchitecture, h.cores, h.l1_bytes, h.l2_bytes, h.l3_bytes);
     };
     return fields(*this) == fields(o);
+}
+
+Hardware hardware_of(const HardwareFacts &facts) {
+    std::map<std::string, std::string> info = fields_of(facts.cpuinfo);
+    Hardware hardware;
+    hardware.microarchitecture = microarchitecture_name(facts, info);
+    hardware.cpu = info.count("model name") != 0 ? info["model name"] : hardware.microarchitecture;
+    hardware.cores = facts.cores;
+    hardware.l1_bytes = bytes_of(facts.cache_sizes[0]);
+    hardware.l2_bytes = bytes_of(facts.cache_sizes[1]);
+    hardware.l3_bytes = bytes_of(facts.cache_sizes[2]);
+    return hardware;
+}
+
+std::string cpu_flags(const std::string &cpuinfo) {
+    std::map<std::string, std::string> info = fields_of(cpuinfo);
+    return info.count("flags") != 0 ? info["flags"] : info["Features"];
 }
 
 const Hardware &host_hardware() {

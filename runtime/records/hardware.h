@@ -2,6 +2,7 @@
 // (record.h); decides which records fit (lookup.h).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -25,6 +26,18 @@ struct Roofs {
     /// memcpy of blocks larger than the caches, bytes read + bytes written, all threads together.
     double copy_gb_per_s = 0;
 };
+
+/// What a machine says of itself, as text.
+struct HardwareFacts {
+    std::string cpuinfo; ///< the first processor's part of /proc/cpuinfo
+    std::string core; ///< what GCC or LLVM call the core, if a program has asked it; "" or "unknown" if not
+    int cores = 0;
+    std::array<std::string, 3> cache_sizes; ///< of levels 1 to 3, as sysfs writes them: "512K"
+};
+Hardware hardware_of(const HardwareFacts &facts);
+
+/// Its instruction set extensions as Linux calls them, between spaces: "fpu vme ... avx2".
+std::string cpu_flags(const std::string &cpuinfo);
 
 /// The machine this process runs on.
 const Hardware &host_hardware();

@@ -17,9 +17,10 @@ namespace {
 
 constexpr int kFormat = 1;
 
-const std::array<std::string, 7> &status_names() { // in the order of Status
-    static const std::array<std::string, 7> kNames = {"ok",      "compile_error", "wrong_result", "crash",
-                                                      "timeout", "out_of_memory", "modelled"};
+const std::array<std::string, 8> &status_names() { // in the order of Status
+    static const std::array<std::string, 8> kNames = {"ok",       "compile_error", "wrong_result",
+                                                      "crash",    "timeout",       "out_of_memory",
+                                                      "modelled", "not_timed"};
     return kNames;
 }
 

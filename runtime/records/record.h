@@ -16,8 +16,8 @@
 
 namespace convsmith::autotune {
 
-/// What became of a candidate. Only Ok has times; Modelled has a cost that no clock has seen, every other
-/// status an error text.
+/// What became of a candidate. Only Ok has times; Modelled has a cost that no clock has seen, NotTimed has
+/// neither, every other status an error text.
 enum class Status {
     Ok,
     CompileError, ///< Halide or LLVM refused it
@@ -26,6 +26,7 @@ enum class Status {
     Timeout,
     OutOfMemory,
     Modelled, ///< not measured: ranked by a machine model (static_cost.h)
+    NotTimed, ///< found right where times are none (an emulator): nothing that a look-up takes
 };
 
 /// "ok", "compile_error", ... and back. Throws Error(BadArgument) for another name.
@@ -87,6 +88,9 @@ struct Record {
 
     /// Whether there is a cost, measured or modelled: the plan can be used.
     bool has_cost() const { return status == Status::Ok || status == Status::Modelled; }
+
+    /// Whether the candidate is no good, as `error` says.
+    bool has_failed() const { return !has_cost() && status != Status::NotTimed; }
 
     /// What makes the planner choose this record's plan.
     PlanRequest request() const;
