@@ -133,10 +133,9 @@ void add_tune(CLI::App &app, Command &command) {
         strategies += fmt::format("{}{}: {}", strategies.empty() ? "" : "; ", row.name, row.doc);
     tune.add_option("--strategy", arguments->strategy, strategies)->type_name("NAME")->capture_default_str();
     add_target_option(tune, arguments->target);
-    tune.add_option(
-            "--cost", arguments->cost,
-            "measured: times of --runner; static[:CPU]: LLVM's model of a CPU that is not at hand "
-            "ranks the candidates, no time is claimed")
+    tune.add_option("--cost", arguments->cost,
+                    "measured: times of --runner; static[:CPU]: LLVM's model of a CPU that is not at hand "
+                    "ranks the candidates, no time is claimed")
         ->type_name("KIND")
         ->capture_default_str();
     tune.add_option("--shard", arguments->shard,

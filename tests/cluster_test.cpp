@@ -1,7 +1,7 @@
 // Tuning on a Slurm cluster: autotune/tune_slurm.sh on one of a single node that the test starts
 // (cluster/run.sh).
-#include "runtime/records/database.h"
 #include "runtime/process.h"
+#include "runtime/records/database.h"
 #include "runtime/temp_dir.h"
 
 #include <gtest/gtest.h>

@@ -18,9 +18,8 @@ namespace {
 constexpr int kFormat = 1;
 
 const std::array<std::string, 8> &status_names() { // in the order of Status
-    static const std::array<std::string, 8> kNames = {"ok",       "compile_error", "wrong_result",
-                                                      "crash",    "timeout",       "out_of_memory",
-                                                      "modelled", "not_timed"};
+    static const std::array<std::string, 8> kNames = {
+        "ok", "compile_error", "wrong_result", "crash", "timeout", "out_of_memory", "modelled", "not_timed"};
     return kNames;
 }
 
@@ -118,9 +117,9 @@ void read_outcome(const JsonFields &fields, Record &r) {
 /// What to_line writes by itself; everything else belongs to Record::other.
 bool is_known(const std::string &member) {
     static const std::array<const char *, 20> kMembers = {
-        "v",      "key",   "plan",      "target",        "threads",  "hardware",        "versions",
-        "status", "error", "max_error", "ns",            "probe_ns", "workspace_bytes", "seed",
-        "run",    "time",  "chosen",    "modelled_cost", "search",   "seconds"};
+        "v",      "key",           "plan",   "target",   "threads",         "hardware", "versions", "status",
+        "error",  "max_error",     "ns",     "probe_ns", "workspace_bytes", "seed",     "run",      "time",
+        "chosen", "modelled_cost", "search", "seconds"};
     return std::find(kMembers.begin(), kMembers.end(), member) != kMembers.end();
 }
 
