@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
 
@@ -33,30 +34,26 @@ struct Group {
 };
 
 std::vector<Group> read_groups(const std::vector<Contents> &layers) {
-    std::map<std::string, std::vector<const Record *>> by_problem;
-    for (const Contents &layer : layers) {
-        for (const Record *record : latest_records(layer)) {
-            if (record->status == Status::Ok && is_current(*record))
-                by_problem[problem_of(*record)].push_back(record);
-        }
-    }
     std::vector<Group> groups;
-    for (const auto &[problem, records] : by_problem) {
-        if (records.size() < kFewestPlans)
-            continue;
-        const ConvDesc desc = ConvDesc::parse(records.front()->key);
-        const Target target = parse_target(records.front()->target);
-        PlanAnalysis analysis(desc, target);
-        Group group{records.front()->key, {}};
-        double least = records.front()->cost();
-        for (const Record *record : records)
-            least = std::min(least, record->cost());
-        for (const Record *record : records) {
-            const Plan plan = make_plan(desc, target, record->request()).plan;
-            group.samples.push_back(
-                {analysis.effects(plan), std::log(record->cost()), least / record->cost()});
+    for (const Contents &layer : layers) {
+        for (const auto &[problem, records] : timed_by_problem(layer)) {
+            if (records.size() < kFewestPlans)
+                continue;
+            const ConvDesc desc = ConvDesc::parse(records.front()->key);
+            const Target target = parse_target(records.front()->target);
+            PlanAnalysis analysis(desc, target);
+            Group group{records.front()->key, {}};
+            const std::map<const Record *, double> costs = steady_costs(records);
+            double least = std::numeric_limits<double>::infinity();
+            for (const auto &[record, cost] : costs)
+                least = std::min(least, cost);
+            for (const Record *record : records) { // whose order does not change from run to run
+                const Plan plan = make_plan(desc, target, record->request()).plan;
+                const double cost = costs.at(record);
+                group.samples.push_back({analysis.effects(plan), std::log(cost), least / cost});
+            }
+            groups.push_back(std::move(group));
         }
-        groups.push_back(std::move(group));
     }
     return groups;
 }

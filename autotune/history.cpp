@@ -65,14 +65,16 @@ std::optional<PastProblem> past_problem(const std::vector<const Record *> &recor
     std::set<std::string> known;
     const std::string own = make_plan(*past, target).plan.text();
     std::vector<double> costs;
+    const std::map<const Record *, double> steady = steady_costs(records);
     for (const Record *record : records) {
+        const double cost = steady.at(record);
         const std::optional<Plan> plan = plan_of(*past, target, record->request());
         if (!plan || plan->text() != record->plan_text() || !known.insert(plan->text()).second)
             continue;
-        problem.plans.push_back({*plan, record->cost()});
-        costs.push_back(record->cost());
+        problem.plans.push_back({*plan, cost});
+        costs.push_back(cost);
         if (plan->text() == own)
-            problem.own_cost = record->cost();
+            problem.own_cost = cost;
     }
     if (problem.plans.empty())
         return std::nullopt;

@@ -15,6 +15,7 @@ namespace convsmith::autotune {
 namespace {
 
 using Records = std::vector<const Record *>;
+using Costs = std::map<const Record *, double>;
 
 bool parses_to(const std::string &key, const ConvDesc &desc) {
     try {
@@ -61,11 +62,12 @@ Records timed(const Records &records) {
 
 /// Values of a parameter, each with the best of its records, against the best of all.
 template<typename ValueOf>
-Sensitivity sensitivity_of(const std::string &name, const Records &records, const ValueOf &value_of) {
+Sensitivity sensitivity_of(const std::string &name, const Records &records, const Costs &costs,
+                           const ValueOf &value_of) {
     std::map<decltype(value_of(*records[0])), std::pair<double, int64_t>> best; // cost, tried
     double best_of_all = 0;
     for (const Record *record : records) {
-        const double cost = record->cost();
+        const double cost = costs.at(record);
         auto &[least, tried] = best[value_of(*record)];
         least = tried++ == 0 ? cost : std::min(least, cost);
         best_of_all = best_of_all == 0 ? cost : std::min(best_of_all, cost);
@@ -77,8 +79,8 @@ Sensitivity sensitivity_of(const std::string &name, const Records &records, cons
 }
 
 /// Of the algorithms, and of the parameters of the one that the best record uses.
-std::vector<Sensitivity> sensitivities(const Records &ok, const Record &best) {
-    std::vector<Sensitivity> found = {sensitivity_of("algorithm", ok, algorithm_of)};
+std::vector<Sensitivity> sensitivities(const Records &ok, const Costs &costs, const Record &best) {
+    std::vector<Sensitivity> found = {sensitivity_of("algorithm", ok, costs, algorithm_of)};
     std::sort(found[0].values.begin(), found[0].values.end(),
               [](const ValueCost &a, const ValueCost &b) { return a.ratio < b.ratio; });
     Records alike;
@@ -89,7 +91,7 @@ std::vector<Sensitivity> sensitivities(const Records &ok, const Record &best) {
         std::copy_if(alike.begin(), alike.end(), std::back_inserter(with),
                      [&, parameter = name](const Record *r) { return r->params.count(parameter) != 0; });
         const Sensitivity one = sensitivity_of(
-            name, with, [&, parameter = name](const Record &r) { return r.params.at(parameter); });
+            name, with, costs, [&, parameter = name](const Record &r) { return r.params.at(parameter); });
         if (one.values.size() > 1)
             found.push_back(one);
     }
@@ -98,7 +100,7 @@ std::vector<Sensitivity> sensitivities(const Records &ok, const Record &best) {
     return found;
 }
 
-std::vector<RunHistory> runs_of(const Records &records, double probe_ns) {
+std::vector<RunHistory> runs_of(const Records &records, const Costs &costs, double probe_ns) {
     std::vector<RunHistory> runs;
     for (const Record *record : records) {
         auto run =
@@ -107,7 +109,7 @@ std::vector<RunHistory> runs_of(const Records &records, double probe_ns) {
             run = runs.insert(runs.end(), {record->run, record->seed, {}});
         if (record->status != Status::Ok || record->cost() <= 0 || record->seconds <= 0)
             continue;
-        const double ns = record->cost() * probe_ns;
+        const double ns = costs.at(record) * probe_ns;
         const bool is_better = run->best.empty() || ns < run->best.back().ns;
         const double least = is_better ? ns : run->best.back().ns;
         const bool was_level =
@@ -145,12 +147,13 @@ ProblemHistory problem_history(const Records &records) {
         problem.has_times = true;
         const Record *fastest = *std::min_element(
             ok.begin(), ok.end(), [](const Record *a, const Record *b) { return a->probe_ns < b->probe_ns; });
-        problem.runs = runs_of(records, fastest->probe_ns);
+        const Costs costs = steady_costs(ok);
+        problem.runs = runs_of(records, costs, fastest->probe_ns);
         for (const Record *record : ok) {
             if (record->summary)
                 problem.default_ns = record->summary->default_ns / record->probe_ns * fastest->probe_ns;
         }
-        problem.sensitivity = sensitivities(ok, problem.best);
+        problem.sensitivity = sensitivities(ok, costs, problem.best);
     }
     return problem;
 }

@@ -120,4 +120,10 @@ std::unique_ptr<Strategy> begin_with(std::vector<size_t> first, std::unique_ptr<
     return std::make_unique<BeginsWith>(std::move(first), std::move(strategy));
 }
 
+std::unique_ptr<Strategy> make_strategy(const std::string &name, const ConvDesc &desc, const Space &space,
+                                        uint64_t seed, const History &history, size_t batch) {
+    return begin_with(plans_to_begin_with(desc, space, history, batch),
+                      strategy_info(name).make(desc, space, seed, history));
+}
+
 } // namespace convsmith::autotune

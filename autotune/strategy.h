@@ -43,6 +43,11 @@ const std::vector<StrategyInfo> &strategy_table();
 /// The row called `name`. Throws Error(BadArgument) listing the known names.
 const StrategyInfo &strategy_info(const std::string &name);
 
+/// What a run searches with: the best plans of similar problems, at most `batch`, then the strategy's own
+/// order. Throws Error(BadArgument) as strategy_info does.
+std::unique_ptr<Strategy> make_strategy(const std::string &name, const ConvDesc &desc, const Space &space,
+                                        uint64_t seed, const History &history, size_t batch);
+
 /// Proposes `first`, each of them once, then what `strategy` does.
 std::unique_ptr<Strategy> begin_with(std::vector<size_t> first, std::unique_ptr<Strategy> strategy);
 

@@ -56,7 +56,7 @@ public:
         : desc_(desc), database_(database), options_(options), hardware_(hardware_at(options.place, target)),
           space_(options.plans.empty() ? enumerate_space(desc, target, options.fixed)
                                        : listed_space(desc, target, options)),
-          strategy_(options.plans.empty() ? make_strategy() : make_in_order(space_)),
+          strategy_(options.plans.empty() ? search_strategy() : make_in_order(space_)),
           timer_(options.worker, options.limits) {
         const int compilers = options.compilers > 0 ? options.compilers : available_cores();
         for (int i = 0; i < compilers; i++)
@@ -87,14 +87,13 @@ private:
     double seconds_left() const { return options_.budget_seconds - seconds_since(start_); }
     double search_seconds_left() const { return seconds_left() - kFinalShare * options_.budget_seconds; }
 
-    /// Begins with plans of similar problems.
-    std::unique_ptr<Strategy> make_strategy() const {
+    std::unique_ptr<Strategy> search_strategy() const {
         std::vector<Contents> layers = options_.others;
         layers.push_back(database_.read());
         const History history =
             read_history(layers, desc_, space_.plans.front().target, options_.threads, hardware_);
-        return begin_with(plans_to_begin_with(desc_, space_, history, static_cast<size_t>(options_.batch)),
-                          strategy_info(options_.strategy).make(desc_, space_, options_.seed, history));
+        return make_strategy(options_.strategy, desc_, space_, options_.seed, history,
+                             static_cast<size_t>(options_.batch));
     }
 
     Candidate candidate(size_t index) const {
@@ -125,17 +124,16 @@ private:
                 plans.count(line.record->plan_text()) != 0)
                 mine.lines.push_back(std::move(line));
         }
+        const std::map<const Record *, double> costs = steady_costs(mine.records());
         for (const Record *record : mine.records()) {
             const size_t index = plans.at(record->plan_text());
             known_.insert(index);
             if (record->status == Status::NotTimed)
                 continue;
-            const bool is_ok = record->status == Status::Ok;
-            strategy_->learn(index, is_ok ? std::optional<double>(record->cost()) : std::nullopt);
-            if (is_ok)
-                costs_[index] = record->cost();
+            if (record->status == Status::Ok)
+                learn(index, costs.at(record));
             else
-                has_failed_.insert(index);
+                has_failed_.insert(index), strategy_->learn(index, std::nullopt);
         }
         result_.progress.known = static_cast<int64_t>(known_.size());
         recorded_ = known_;
@@ -163,8 +161,10 @@ private:
         return batch;
     }
 
-    /// Whether a run that ends now has done something.
-    bool has_judged() const { return incumbent_ || (judged_ && !options_.place.is_timing_real()); }
+    /// Whether a run that ends now has a result: `right`, if not empty, are about to race.
+    bool has_result(const std::vector<size_t> &right) const {
+        return incumbent_ || !right.empty() || (judged_ && !options_.place.is_timing_real());
+    }
 
     void store(const Record &record) {
         if (!result_.store_error.empty())
@@ -204,15 +204,16 @@ private:
         store(record);
     }
 
-    /// Compiles and judges a batch, several at a time; those that are right, in the batch's order. The very
-    /// first candidate is judged whatever the time; those at work when the search ends are given up.
+    /// Compiles and judges a batch, several at a time; those that are right, in the batch's order. Whatever
+    /// the time, candidates are judged until one is right; those at work when the search ends are given up.
     std::vector<size_t> judge(const std::vector<size_t> &batch) {
         const double until = seconds_since(start_) + kJudgingShare * std::max(0.0, search_seconds_left());
         std::vector<std::optional<size_t>> at_work(workers_.size());
         std::vector<size_t> right;
         size_t next = 0;
         for (;;) {
-            const bool may_start = next < batch.size() && (!has_judged() || seconds_since(start_) < until);
+            const bool may_start =
+                next < batch.size() && (!has_result(right) || seconds_since(start_) < until);
             bool is_idle = true;
             for (size_t w = 0; w < workers_.size(); w++) {
                 if (!at_work[w] && may_start && next < batch.size()) {
@@ -229,7 +230,7 @@ private:
                     at_work[w].reset();
                 }
             }
-            if (has_judged() && search_seconds_left() <= 0)
+            if (has_result(right) && search_seconds_left() <= 0)
                 give_up(at_work);
             if (is_idle)
                 break;
@@ -258,13 +259,20 @@ private:
         timer_.clear();
         RaceOptions race_options;
         race_options.seed = options_.seed + ++races_;
-        race_options.is_over = [&] { return incumbent_ && search_seconds_left() <= 0; };
+        int64_t rounds = incumbent_ ? 0 : -1; // one at least, if there is nothing else to choose by
+        race_options.is_over = [&, rounds]() mutable { return ++rounds > 0 && search_seconds_left() <= 0; };
         const RaceResult raced = race_of(racers, race_options);
         if (raced.racers[0].has_failed) { // the race ends with the one to beat
             store_raced(racers[0], raced.racers[0], raced);
             incumbent_.reset();
+            base_.reset();
             racers.erase(racers.begin());
             return race_batch(std::move(racers));
+        }
+        if (!base_) {
+            const auto known = costs_.find(racers[0]); // from an earlier run
+            base_ = {racers[0], 1,
+                     known != costs_.end() ? known->second : median(raced.racers[0].ns) / raced.probe_ns};
         }
         for (size_t i = incumbent_ ? 1 : 0; i < racers.size(); i++)
             store_raced(racers[i], raced.racers[i], raced);
@@ -272,6 +280,7 @@ private:
         if (!raced.racers[winner].has_failed) {
             incumbent_ = racers[winner];
             result_.progress.best_ratio *= raced.racers[winner].ratio;
+            base_->incumbent *= raced.racers[winner].ratio;
         }
         report();
     }
@@ -296,15 +305,20 @@ private:
             fail(index, timer_.failure(index).status, timer_.failure(index).error);
             strategy_->learn(index, std::nullopt);
         } else if (!racer.ns.empty()) {
-            const Record record = timed_record(index, racer, raced.probe_ns);
-            // Ratios within rounds are worth more than times: few rounds may all have been slow ones.
-            strategy_->learn(index, racer.ratio * median(raced.racers[0].ns) / raced.probe_ns);
-            costs_[index] = record.cost();
+            Record record = timed_record(index, racer, raced.probe_ns);
+            const double relative = racer.ratio * base_->incumbent;
+            learn(index, relative * base_->cost);
             if (!recorded_.insert(index).second)
                 return;
+            record.relative = base_->index == 0 ? relative : 0;
             result_.outcomes[Status::Ok]++;
             store(record);
         }
+    }
+
+    void learn(size_t index, double cost) {
+        costs_[index] = cost;
+        strategy_->learn(index, cost);
     }
 
     Record timed_record(size_t index, const Racer &racer, double probe_ns) {
@@ -345,6 +359,7 @@ private:
         result_.ratio = raced.racers[winner].ratio;
         result_.record = timed_record(racers[winner], raced.racers[winner], raced.probe_ns);
         result_.record.is_chosen = true;
+        result_.record.relative = racers[0] == 0 ? result_.ratio : 0;
         result_.record.summary = summary(raced, racers[0] == 0);
         store(result_.record);
         result_.progress.best_ratio = result_.ratio;
@@ -395,6 +410,14 @@ private:
         return false;
     }
 
+    /// What costs are measured by. Times of different races do not compare: other load changes all of a race.
+    /// Ratios within rounds do, so costs are products of them, from the first race on.
+    struct Base {
+        size_t index = 0; ///< the first race's candidate to beat: the planner's own plan, unless that fails
+        double incumbent = 1; ///< time of the best so far / its time
+        double cost = 0;      ///< its own (Record::cost)
+    };
+
     const ConvDesc &desc_;
     const Database &database_;
     const TuneOptions &options_;
@@ -411,6 +434,7 @@ private:
     std::set<size_t> has_failed_;
     std::map<size_t, double> max_errors_;
     std::map<size_t, double> costs_; ///< of those timed, in this run or before
+    std::optional<Base> base_;
     std::optional<size_t> incumbent_;
     bool judged_ = false; ///< at least one candidate
     uint64_t races_ = 0;

@@ -50,6 +50,7 @@ void write(const std::string &path, const std::string &text) {
 TEST(Record, LineRoundTrips) {
     Record record = sample_record(4);
     record.workspace_bytes = 4096;
+    record.relative = 1.25;
     record.seed = ~uint64_t{0};
     const std::string line = to_line(record);
     EXPECT_EQ(line.find('\n'), std::string::npos);
@@ -59,6 +60,7 @@ TEST(Record, LineRoundTrips) {
     EXPECT_EQ(back.seed, record.seed);
     EXPECT_EQ(back.ns.rounds, 9);
     EXPECT_DOUBLE_EQ(back.cost(), 0.2);
+    EXPECT_DOUBLE_EQ(back.relative, 1.25);
     EXPECT_TRUE(is_current(back));
 }
 

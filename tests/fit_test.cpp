@@ -2,6 +2,7 @@
 #include "autotune/effects.h"
 #include "autotune/fit.h"
 #include "autotune/space.h"
+#include "runtime/records/curate.h"
 #include "tests/error_of.h"
 #include "tests/record_samples.h"
 
@@ -77,6 +78,17 @@ TEST(Fit, RankCorrelationKnowsOrderOnly) {
     EXPECT_DOUBLE_EQ(rank_correlation({1, 2, 3}, {3, 2, 1}), -1);
     EXPECT_DOUBLE_EQ(rank_correlation({1, 1, 1}, {3, 2, 1}), 0);
     EXPECT_NEAR(rank_correlation({1, 2, 2, 3}, {1, 2, 3, 4}), 0.9487, 1e-4); // ties share their places
+}
+
+TEST(SteadyCosts, ComparePlansAsTheirRoundsDid) {
+    Record own = sample_record(1, 10), quiet = sample_record(2, 8), old = sample_record(4, 12);
+    own.relative = 1;
+    quiet.relative = 1.2; // measured in a fast phase: only 8 us, but slower than the planner's own then
+    const std::map<const Record *, double> costs = steady_costs({&own, &quiet, &old});
+    EXPECT_DOUBLE_EQ(costs.at(&own), own.cost());
+    EXPECT_DOUBLE_EQ(costs.at(&quiet), 1.2 * own.cost());
+    EXPECT_DOUBLE_EQ(costs.at(&old), old.cost()) << "of an older version";
+    EXPECT_DOUBLE_EQ(steady_costs({&quiet}).at(&quiet), quiet.cost()) << "nothing to relate it to";
 }
 
 } // namespace

@@ -21,6 +21,10 @@ TEST_F(TunerTest, EveryCandidateIsJudgedTimedAndRecorded) {
         EXPECT_EQ(record->status, Status::Ok) << record->error;
         EXPECT_EQ(record->key, desc_.key());
         EXPECT_GT(record->cost(), 0);
+        EXPECT_GT(record->relative, 0);
+        if (!record->is_chosen && record->plan_text() == result.default_plan.text()) {
+            EXPECT_EQ(record->relative, 1);
+        }
         EXPECT_EQ(record->seed, options_.seed);
         plans.insert(record->plan_text());
     }
@@ -156,6 +160,16 @@ TEST_F(TunerTest, BudgetEndsTheRun) {
     const TuneResult result = run();
     EXPECT_LT(result.progress.tried, result.progress.total);
     EXPECT_EQ(result.record.status, Status::Ok);
+}
+
+TEST_F(TunerTest, NoTimeAtAllStillGivesTheDefaultPlan) {
+    options_.budget_seconds = 0;
+    options_.batch = 6;
+    options_.compilers = 1;
+    const TuneResult result = run();
+    EXPECT_EQ(result.record.status, Status::Ok);
+    EXPECT_LT(result.progress.tried, result.progress.total) << "a first batch is cut short as others are";
+    EXPECT_LT(result.record.ns.rounds, 10) << "races, too";
 }
 
 TEST_F(TunerTest, OpenSizesAndForeignTargetsAreRefused) {

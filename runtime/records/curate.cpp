@@ -1,6 +1,8 @@
 // See curate.h.
 #include "runtime/records/curate.h"
 
+#include "runtime/records/statistics.h"
+
 #include <algorithm>
 #include <map>
 
@@ -35,6 +37,28 @@ std::vector<const Record *> latest_records(const Contents &contents) {
             records.push_back(record);
     }
     return records;
+}
+
+std::map<std::string, std::vector<const Record *>> timed_by_problem(const Contents &contents) {
+    std::map<std::string, std::vector<const Record *>> by_problem;
+    for (const Record *record : latest_records(contents)) {
+        if (record->status == Status::Ok && is_current(*record))
+            by_problem[problem_of(*record)].push_back(record);
+    }
+    return by_problem;
+}
+
+std::map<const Record *, double> steady_costs(const std::vector<const Record *> &records) {
+    std::vector<double> own;
+    for (const Record *record : records) {
+        if (record->relative == 1)
+            own.push_back(record->cost());
+    }
+    const double own_cost = median(own);
+    std::map<const Record *, double> costs;
+    for (const Record *record : records)
+        costs[record] = own_cost > 0 && record->relative > 0 ? record->relative * own_cost : record->cost();
+    return costs;
 }
 
 std::string plan_anywhere(const Record &record) {

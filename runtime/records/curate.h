@@ -5,6 +5,7 @@
 #include "runtime/records/database.h"
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +14,13 @@ namespace convsmith::autotune {
 
 /// Of each subject the record that was measured last, in the order of the contents.
 std::vector<const Record *> latest_records(const Contents &contents);
+
+/// The latest records that are Ok and current, by problem_of: those that can be compared.
+std::map<std::string, std::vector<const Record *>> timed_by_problem(const Contents &contents);
+
+/// Record::cost of each of a problem's records; of those that know Record::relative that times the cost of
+/// the planner's own plan, so that they compare as they did round by round.
+std::map<const Record *, double> steady_costs(const std::vector<const Record *> &records);
 
 /// Whether `a` is the one to use of two records of one problem that have a cost: what a run chose goes first,
 /// later choices before earlier ones; else the lower cost.

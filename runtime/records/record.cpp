@@ -110,16 +110,17 @@ void read_outcome(const JsonFields &fields, Record &r) {
     r.ns = {ns.number("min", 0), ns.number("median", 0), ns.required_integer("rounds"),
             ns.number("spread", 0)};
     r.probe_ns = fields.number("probe_ns", 0);
+    r.relative = fields.number("relative", 0);
     if (!(r.ns.median > 0) || !(r.probe_ns > 0))
         fields.fail("ns", fields.find("ns")->dump(), "positive times, and probe_ns beside them");
 }
 
 /// What to_line writes by itself; everything else belongs to Record::other.
 bool is_known(const std::string &member) {
-    static const std::array<const char *, 20> kMembers = {
+    static const std::array<const char *, 21> kMembers = {
         "v",      "key",           "plan",   "target",   "threads",         "hardware", "versions", "status",
         "error",  "max_error",     "ns",     "probe_ns", "workspace_bytes", "seed",     "run",      "time",
-        "chosen", "modelled_cost", "search", "seconds"};
+        "chosen", "modelled_cost", "search", "seconds",  "relative"};
     return std::find(kMembers.begin(), kMembers.end(), member) != kMembers.end();
 }
 
@@ -187,6 +188,8 @@ std::string to_line(const Record &r) {
         json["ns"] = {
             {"min", r.ns.min}, {"median", r.ns.median}, {"spread", r.ns.spread}, {"rounds", r.ns.rounds}};
         json["probe_ns"] = r.probe_ns;
+        if (r.relative > 0)
+            json["relative"] = r.relative;
     }
     if (r.status == Status::Modelled)
         json["modelled_cost"] = r.modelled_cost;

@@ -60,8 +60,11 @@ struct Record {
     std::string error;
     double max_error = 0; ///< largest |got - want| that the oracle found
     Timing ns;
-    double modelled_cost = 0;    ///< of Modelled; comparable between plans of one problem and model
-    double probe_ns = 0;         ///< median time of the multiply-add probe in the same rounds
+    double modelled_cost = 0; ///< of Modelled; comparable between plans of one problem and model
+    double probe_ns = 0;      ///< median time of the multiply-add probe in the same rounds
+    /// Time / that of the planner's own plan, both relative to the run's best so far in the same rounds:
+    /// chance and other load, which change whole rounds, are not in it. 1 for that plan; 0: not known.
+    double relative = 0;
     int64_t workspace_bytes = 0; ///< most memory that a call holds beside its tensors; 0: not known
 
     bool is_chosen =
