@@ -29,7 +29,7 @@ struct TuneProgress {
 struct TuneOptions {
     double budget_seconds = 60;
     PlanRequest fixed; ///< what the caller fixes of every plan
-    std::string strategy = "analytic";
+    std::string strategy = "learned";
     /// Tried in this order beside the planner's own plan, and nothing else; empty: the whole space, in the
     /// strategy's.
     std::vector<Plan> plans;

@@ -20,7 +20,8 @@ void add_build(CLI::App &app, Command &command);
 void add_check(CLI::App &app, Command &command);
 void add_bench(CLI::App &app, Command &command);
 void add_db(CLI::App &app, Command &command);
-void add_db_fit(CLI::App &db); ///< `db fit`, a file of its own
+void add_db_fit(CLI::App &db);    ///< `db fit`, a file of its own
+void add_db_replay(CLI::App &db); ///< `db replay`, likewise
 void add_import(CLI::App &app, Command &command);
 void add_report(CLI::App &app, Command &command);
 void add_tune(CLI::App &app, Command &command);

@@ -341,7 +341,7 @@ void add_export(CLI::App &db, const Options &options) {
 
 void add_db(CLI::App &app, Command &command) {
     CLI::App &db =
-        *app.add_subcommand("db", "Tuning databases: show, best, merge, check, prune, export, fit");
+        *app.add_subcommand("db", "Tuning databases: show, best, merge, check, prune, export, fit, replay");
     const auto options = std::make_shared<DbOptions>();
     db.require_subcommand(1);
     add_show(db, options);
@@ -351,6 +351,7 @@ void add_db(CLI::App &app, Command &command) {
     add_prune(db, options);
     add_export(db, options);
     add_db_fit(db);
+    add_db_replay(db);
     db.footer("Examples:\n  convsmith db show --db tuned.jsonl\n  convsmith db best resnet50.json");
 }
 

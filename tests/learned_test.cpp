@@ -2,6 +2,7 @@
 #include "autotune/cost_model.h"
 #include "autotune/effects.h"
 #include "autotune/history.h"
+#include "autotune/replay.h"
 #include "autotune/strategy.h"
 #include "tests/error_of.h"
 #include "tests/record_samples.h"
@@ -157,6 +158,53 @@ TEST_F(LearnedTest, EndsWhenNothingPromisesAGain) {
     }
     EXPECT_GE(measured, 24u);
     EXPECT_LT(measured, space.plans.size() / 4);
+}
+
+TEST_F(LearnedTest, ReplaysAskForWhatWasRecorded) {
+    Contents contents;
+    record_all(contents, kKey, 3);
+    add(contents, kFar, space_of(kFar).plans[3], 1); // too few to search
+    const size_t plans = contents.lines.size() - 1;
+    ReplayOptions options;
+    options.strategy = "random";
+    const std::vector<Replay> all = replay(contents, options);
+    ASSERT_EQ(all.size(), 1u);
+    EXPECT_EQ(all[0].key, ConvDesc::parse(kKey).key());
+    EXPECT_EQ(all[0].plans, plans);
+    EXPECT_EQ(all[0].measured, plans);
+    EXPECT_DOUBLE_EQ(all[0].ratio, 1);
+    EXPECT_GT(all[0].until_near, 0u);
+    EXPECT_LE(all[0].until_near, plans);
+    EXPECT_DOUBLE_EQ(all[0].own_ratio, 0) << "the planner's own is a Winograd plan, which has no time";
+
+    options.most = 60; // whole batches of 8, the first without the time of the planner's own plan
+    options.strategy = "learned";
+    const Replay learned = replay(contents, options).at(0);
+    EXPECT_EQ(learned.measured, 63u);
+    EXPECT_LE(learned.ratio, 1.3);
+    EXPECT_DOUBLE_EQ(replay(contents, options).at(0).ratio, learned.ratio);
+
+    record_all(contents, kNear, 3);
+    options.strategy = "learned";
+    options.is_warm = true;
+    std::vector<Replay> warm = replay(contents, options);
+    ASSERT_EQ(warm.size(), 2u);
+    EXPECT_LE(warm[0].until_near, 9u) << "the other problem's best plan is near this one's";
+}
+
+TEST_F(LearnedTest, ReplayRefusesWhatItCannotSearch) {
+    ReplayOptions options;
+    options.strategy = "random";
+    Contents contents;
+    contents.name = "few.jsonl";
+    record_all(contents, kKey, 200);
+    ASSERT_LT(contents.lines.size(), 10u);
+    const std::string text = error_of([&] { replay(contents, options); });
+    EXPECT_NE(text.find("few.jsonl"), std::string::npos) << text;
+    EXPECT_NE(text.find("at least 10"), std::string::npos) << text;
+    options.strategy = "lucky";
+    record_all(contents, kKey, 3);
+    EXPECT_NE(error_of([&] { replay(contents, options); }).find("lucky"), std::string::npos);
 }
 
 TEST_F(LearnedTest, PlansOfTheNearestProblemComeFirst) {
