@@ -21,7 +21,7 @@ void take_values(const Tensor &trained, const Tensor &into, const std::string &w
     std::memcpy(into.data(), trained.data(), into.bytes());
 }
 
-/// `relative_error`: of the plan, 0 for a library's result.
+/// `relative_error`: of the plan or PreparedPeer.
 Judgement judge_sample(const Problem &problem, const TensorView &output, const CompareOptions &options,
                        double relative_error) {
     JudgeOptions judge_options;
@@ -44,7 +44,7 @@ PeerTiming admit_peer(const Peer &peer, const Problem &problem, const CompareOpt
     PreparedPeer &prepared = std::get<PreparedPeer>(result);
     timing.implementation = prepared.implementation;
     const Tensor output = prepared.output();
-    const Judgement judgement = judge_sample(problem, output.view(), options, 0);
+    const Judgement judgement = judge_sample(problem, output.view(), options, prepared.relative_error);
     if (!judgement.ok())
         timing.reason = "wrong result, not timed: " + judgement.first_wrong;
     else

@@ -1,6 +1,7 @@
 // `convsmith bench`: times layers and the libraries to compare with. The work is bench/compare.h, the wording
 // bench/report.h and bench/page.h.
 #include "bench/page.h"
+#include "bench/peers/own_plan.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -83,6 +84,20 @@ std::string title_of(const std::vector<bench::NetworkUse> &networks) {
     return networks.empty() ? "" : networks.front().name;
 }
 
+/// "default": plans without tuning records; "db:FILE": with those of another file; else a library.
+bench::Peer peer_of(const BenchOptions &options, const std::string &name) {
+    const std::string kDb = "db:";
+    RecordOptions records;
+    if (name.rfind(kDb, 0) == 0)
+        records.db = name.substr(kDb.size());
+    else if (name == "default")
+        records.none = true;
+    else
+        return bench::find_peer(name);
+    return bench::make_own_plan_peer(name, plan_request(options.plan, records, options.threads),
+                                     parse_target(options.target));
+}
+
 bench::CompareOptions compare_options(const BenchOptions &options) {
     bench::CompareOptions compare;
     compare.threads = options.threads;
@@ -100,7 +115,7 @@ bench::CompareOptions compare_options(const BenchOptions &options) {
         compare.measure.settle_ns = 2e6;
     }
     for (const std::string &name : options.against)
-        compare.peers.push_back(bench::find_peer(name));
+        compare.peers.push_back(peer_of(options, name));
     return compare;
 }
 
@@ -166,7 +181,10 @@ void add_bench(CLI::App &app, Command &command) {
     add_target_option(*bench, options->target);
     add_threads_option(*bench, options->threads);
     bench
-        ->add_option("--against", options->against, "Libraries to compare with: onednn, xnnpack, onnxruntime")
+        ->add_option(
+            "--against", options->against,
+            "What to compare with: the libraries onednn, xnnpack, onnxruntime; default: plans without "
+            "tuning records; db:FILE: plans with those of another file")
         ->type_name("NAME[,NAME...]")
         ->delimiter(',')
         ->allow_extra_args(false);
@@ -186,7 +204,8 @@ void add_bench(CLI::App &app, Command &command) {
         "Examples:\n"
         "  convsmith bench conv_ci64_i56x56_co64_k3_p1_bias_relu\n"
         "  convsmith bench resnet50.json --against onednn,xnnpack,onnxruntime --html resnet50.html\n"
-        "  convsmith bench model.onnx --shape x=1,3,320,320 --threads 2 --filter depthwise");
+        "  convsmith bench model.onnx --shape x=1,3,320,320 --threads 2 --filter depthwise\n"
+        "  convsmith bench resnet50.json --db tuned.jsonl --against default");
     bench->callback([options, &command] { command.exit_code = run_bench(*options); });
 }
 

@@ -222,6 +222,18 @@ TEST_F(Cli, BenchWritesWhatItFoundAsJsonAndAsAPage) {
         EXPECT_NE(page.find(layer["key"].get<std::string>()), std::string::npos) << layer["key"];
 }
 
+TEST_F(Cli, BenchComparesPlansOfDifferentRecords) {
+    const Outcome outcome =
+        run("bench conv_ci8_i8x8_co8_k1 --rounds 2 --against default,db:none.jsonl --json b.json");
+    EXPECT_EQ(outcome.exit_code, 1) << "db:none.jsonl is not there";
+    EXPECT_NE(outcome.err.find("none.jsonl"), std::string::npos) << outcome.err;
+    const Outcome ours = run("bench conv_ci8_i8x8_co8_k1 --rounds 2 --against default --json b.json");
+    EXPECT_EQ(ours.exit_code, 0) << ours.err;
+    const json layer = json::parse(read(work() / "b.json"))["layers"][0];
+    EXPECT_GT(layer["peers"]["default"]["ratio"], 0);
+    EXPECT_EQ(layer["peers"]["default"]["implementation"], layer["plan"]);
+}
+
 TEST_F(Cli, BenchWithoutOnnxRuntimeSaysHowToInstallIt) {
     const Outcome outcome = run("bench conv_ci8_i8x8_co8_k1 --rounds 1 --against onnxruntime --json b.json",
                                 "XDG_CACHE_HOME='" + dir_.string() + "'");
@@ -276,6 +288,8 @@ TEST_F(Cli, TuningForACpuThatIsNotAtHandClaimsNoTime) {
     EXPECT_NE(best.out.find("not measured"), std::string::npos) << best.out;
     expect_failure("db fit m.jsonl", 2, {"at least 10"});
     expect_failure("db fit nothing.jsonl", 1, {"nothing.jsonl"});
+    expect_failure("db replay m.jsonl", 2, {"at least 10"});
+    expect_failure("db replay nothing.jsonl", 1, {"nothing.jsonl"});
 }
 
 TEST_F(Cli, ShardsOfATuningRunTakeEveryProblemOnce) {

@@ -1,5 +1,6 @@
 // Tests of the peers that bench compares with, against the oracle. A peer that is not here skips with the
 // reason it gives.
+#include "bench/peers/own_plan.h"
 #include "bench/peers/peer.h"
 #include "generators/conv_shape.h"
 #include "tests/error_of.h"
@@ -13,6 +14,26 @@ namespace {
 TEST(Peers, UnknownNameListsTheKnownOnes) {
     const std::string message = error_of([] { find_peer("mkl"); });
     EXPECT_NE(message.find("onednn, xnnpack"), std::string::npos) << message;
+}
+
+TEST(Peers, OwnPlanComputesWhatItIsAskedForAndSaysWhyNot) {
+    const ConvDesc desc = ConvDesc::parse("conv_ci8_i6x6_co16_k3_p1_bias_relu");
+    const Problem problem = make_problem(desc, Fill::Uniform, 1);
+    PlanRequest request;
+    request.variant = "direct";
+    const Peer peer = make_own_plan_peer("db:x.jsonl", request, host_target());
+    PreparedPeer prepared = std::get<PreparedPeer>(peer.prepare(desc, problem.view(), 1));
+    EXPECT_EQ(prepared.implementation.rfind("direct/", 0), 0u) << prepared.implementation;
+    const Tensor output = prepared.output();
+    EXPECT_TRUE(judge(desc, problem.view(), output.view()).ok());
+    prepared.call();
+    EXPECT_TRUE(judge(desc, problem.view(), output.view()).ok()) << "calls write elsewhere";
+
+    request.variant = "winograd";
+    request.params["tile_p"] = 1000;
+    const auto refused = std::get<NotPrepared>(
+        make_own_plan_peer("default", request, host_target()).prepare(desc, problem.view(), 1));
+    EXPECT_FALSE(refused.reason.empty());
 }
 
 struct PeerCase {

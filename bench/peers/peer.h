@@ -26,6 +26,8 @@ struct PreparedPeer {
     std::string implementation; ///< what the peer calls the kernel it chose; empty if it does not say
     /// Only of a peer in another process: makes that many calls and returns the nanoseconds they took there.
     std::function<double(int64_t calls)> block = nullptr;
+    /// Only of our own Winograd plans: JudgeOptions::relative_error.
+    double relative_error = 0;
 };
 
 /// Why a peer does not compute a problem.
