@@ -4,8 +4,10 @@
 #include "autotune/probe.h"
 #include "generators/conv_shape.h"
 #include "generators/error.h"
+#include "runtime/workspace.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -75,7 +77,11 @@ Problem layer_problem(const Layer &layer, uint64_t seed) {
 LayerResult compare_layer(Jit &jit, const Layer &layer, const Machine &machine,
                           const CompareOptions &options) {
     const Problem problem = layer_problem(layer, options.seed);
-    const auto kernel = jit.kernel(problem.desc, make_plan(problem.desc, options.target, options.plan));
+    const PlanChoice choice = make_plan(problem.desc, options.target, options.plan);
+    const int64_t compiled_before = jit.stats().compiled;
+    const auto start = std::chrono::steady_clock::now();
+    const auto kernel = jit.kernel(problem.desc, choice);
+    const std::chrono::duration<double, std::milli> waited = std::chrono::steady_clock::now() - start;
     const PackedFilter filter = kernel->pack(problem.filters());
     const Tensor output(problem.desc.out_type, output_shape(problem.desc));
     const NamedTensors tensors = problem.call(output.view());
@@ -85,9 +91,10 @@ LayerResult compare_layer(Jit &jit, const Layer &layer, const Machine &machine,
     result.desc = problem.desc;
     result.multiplicity = layer.multiplicity;
     result.choice = kernel->choice();
+    result.compile_ms = jit.stats().compiled > compiled_before ? waited.count() : 0;
 
     set_num_threads(options.threads);
-    kernel->run(tensors, filter);
+    result.workspace_bytes = measure_workspace([&] { kernel->run(tensors, filter); }).peak;
     const Judgement judgement =
         judge_sample(problem, output.view(), options, result.choice.plan.relative_error());
     result.max_error = judgement.max_error;

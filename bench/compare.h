@@ -46,6 +46,8 @@ struct LayerResult {
     PlanChoice choice;
     std::string failure; ///< our first wrong value, or why there is none; then nothing was timed
     double max_error = 0;
+    double compile_ms = 0;       ///< wall time; 0: the kernel was in the cache
+    int64_t workspace_bytes = 0; ///< most memory that a call holds beside its tensors
     Timing ns;
     double gflops = 0; ///< of the median time; 2 operations per multiply-add
     /// Of the multiply-add rate that one thread reached in the same rounds, times the threads.

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace convsmith::bench {
 
 namespace {
@@ -25,6 +27,9 @@ Json layer_json(const LayerResult &layer) {
         return json;
     }
     json["ns"] = timing_json(layer.ns);
+    if (layer.compile_ms > 0)
+        json["compile_ms"] = layer.compile_ms;
+    json["workspace_bytes"] = layer.workspace_bytes;
     json["gflops"] = layer.gflops;
     json["percent_of_peak"] = layer.percent_of_peak;
     json["bytes"] = layer.bytes;
@@ -94,6 +99,26 @@ std::string name_column(const LayerResult &layer) {
     if (excess <= 0 || layer.name == layer.desc.key())
         return column(layer.name, kNameWidth);
     return ".." + layer.name.substr(excess + 2);
+}
+
+/// What kernels cost beside their time: the worst of the layers.
+std::string cost_text(const std::vector<LayerResult> &layers) {
+    std::string text;
+    const auto slowest = std::max_element(layers.begin(), layers.end(), [](const auto &a, const auto &b) {
+        return a.compile_ms < b.compile_ms;
+    });
+    if (slowest != layers.end() && slowest->compile_ms > 0)
+        text += fmt::format("compiled {} kernels, the slowest in {:.2f} s ({})\n",
+                            std::count_if(layers.begin(), layers.end(),
+                                          [](const LayerResult &layer) { return layer.compile_ms > 0; }),
+                            slowest->compile_ms * 1e-3, slowest->name);
+    const auto largest = std::max_element(layers.begin(), layers.end(), [](const auto &a, const auto &b) {
+        return a.workspace_bytes < b.workspace_bytes;
+    });
+    if (largest != layers.end())
+        text += fmt::format("workspace: {:.2f} MiB at most ({})\n",
+                            static_cast<double>(largest->workspace_bytes) / (1 << 20), largest->name);
+    return text;
 }
 
 /// A table of groups, nothing if there is only one.
@@ -174,7 +199,7 @@ std::string summary_text(const Report &report) {
     double total_ns = 0;
     for (const LayerResult &layer : report.layers)
         total_ns += layer.multiplicity * layer.ns.median;
-    std::string text = fmt::format("network: {} ms\n", milliseconds(total_ns));
+    std::string text = fmt::format("network: {} ms\n", milliseconds(total_ns)) + cost_text(report.layers);
     std::vector<PeerSummary> summaries = summarize(report.layers, report.peers);
     if (summaries.size() > 1)
         summaries.push_back(summarize_best(report.layers));

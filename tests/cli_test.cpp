@@ -215,6 +215,8 @@ TEST_F(Cli, BenchWritesWhatItFoundAsJsonAndAsAPage) {
     const json result = json::parse(read(work() / "b.json"));
     EXPECT_EQ(result["layers"].size(), 2u);
     EXPECT_GT(result["layers"][0]["ns"]["median"], 0);
+    EXPECT_EQ(result["layers"][0]["workspace_bytes"], 0) << "a 1x1 convolution reads its input in place";
+    EXPECT_NE(outcome.out.find("workspace: 0.00 MiB"), std::string::npos) << outcome.out;
     EXPECT_TRUE(result["machine"]["peers"].contains("onednn"));
     const std::string page = read(work() / "b.html");
     EXPECT_EQ(page.rfind("<!DOCTYPE html>", 0), 0u);
