@@ -61,4 +61,12 @@ std::string over_capacity(const ConvDesc &desc, const Plan &plan, const Plan &de
     return "";
 }
 
+std::string over_waste(const ConvDesc &desc, const Plan &plan, const Plan &derived) {
+    constexpr double kTimes = 2;
+    const double waste = tile_waste(desc, plan);
+    if (waste > kTimes && waste > tile_waste(desc, derived))
+        return "tile waste: more than twice the positions and channels that are wanted are computed";
+    return "";
+}
+
 } // namespace convsmith::autotune

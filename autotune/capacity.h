@@ -1,5 +1,6 @@
-// What a plan keeps at a time, beside the caches that should hold it: plans far beyond them are not worth
-// compiling. Used by space.h. Before it: the planner, which says what is legal.
+// What a plan keeps at a time, beside the caches that should hold it, and what it computes for nothing: plans
+// far beyond measure are not worth compiling. Used by space.h. Before it: the planner, which says what is
+// legal.
 #pragma once
 
 #include "schedules/plan.h"
@@ -17,5 +18,9 @@ int64_t block_bytes(const ConvDesc &desc, const Plan &plan);
 /// (L1 where planes are computed alone, else L2), or what it takes with the numbers that the schedule
 /// derives.
 std::string over_capacity(const ConvDesc &desc, const Plan &plan, const Plan &derived);
+
+/// Why the plan's register tiles fit the problem badly; empty if they do not: they compute more than twice
+/// what is wanted (tile_waste), and more than with the numbers that the schedule derives.
+std::string over_waste(const ConvDesc &desc, const Plan &plan, const Plan &derived);
 
 } // namespace convsmith::autotune

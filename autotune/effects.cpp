@@ -80,6 +80,15 @@ double position_waste(const ConvDesc &desc, const Plan &plan, const RegisterTile
     return waste(std::max<int64_t>(1, block), tile.along);
 }
 
+double channel_waste(const ConvDesc &desc, const Plan &plan, const RegisterTile &tile) {
+    const int lanes = vector_lanes(plan.target, desc.acc_type);
+    return tile.lanes_are_positions ? 1 : waste(desc.co, int64_t{tile.vectors} * lanes);
+}
+
+bool has_tiles(const ConvDesc &desc, const Plan &plan) {
+    return plan.schedule != "generic" && !is_composite(desc);
+}
+
 /// Bytes of the weights that one block of channels reads.
 double panel_bytes(const ConvDesc &desc, const Plan &plan, const RegisterTile &tile) {
     const double taps =
@@ -120,14 +129,12 @@ void set(Effects &effects, Effect effect, double value) {
 
 void set_tile_effects(Effects &effects, const ConvDesc &desc, const Plan &plan) {
     const RegisterTile tile = tile_of(desc, plan);
-    const int lanes = vector_lanes(plan.target, desc.acc_type);
     set(effects, Effect::TileCycles, std::log(cycles_per_fma(desc, plan, tile)));
     const int operands = std::min(tile.vectors, tile.along * tile.across) + 1;
     set(effects, Effect::FullRegisters,
         !tile.is_window && tile.accumulators() + operands >= plan.target.vector_registers ? 1 : 0);
     set(effects, Effect::WastePositions, std::log(position_waste(desc, plan, tile)));
-    if (!tile.lanes_are_positions)
-        set(effects, Effect::WasteChannels, std::log(waste(desc.co, int64_t{tile.vectors} * lanes)));
+    set(effects, Effect::WasteChannels, std::log(channel_waste(desc, plan, tile)));
     set(effects, Effect::PanelOverL1,
         std::max(0.0, std::log2(panel_bytes(desc, plan, tile) / plan.target.l1_bytes)));
     set(effects, Effect::BlockOverL2,
@@ -217,11 +224,18 @@ const Plan &PlanAnalysis::derived(const Plan &plan) {
     return derived_.emplace(pair, make_plan(desc_, target_, request).plan).first->second;
 }
 
+double tile_waste(const ConvDesc &desc, const Plan &plan) {
+    if (!has_tiles(desc, plan))
+        return 1;
+    const RegisterTile tile = tile_of(desc, plan);
+    return position_waste(desc, plan, tile) * channel_waste(desc, plan, tile);
+}
+
 Effects PlanAnalysis::effects(const Plan &plan) {
     Effects effects = {};
     if (plan.schedule == "generic")
         set(effects, Effect::Generic, 1);
-    else if (!is_composite(desc_))
+    else if (has_tiles(desc_, plan))
         set_tile_effects(effects, desc_, plan);
     if (plan.variant == "winograd") {
         constexpr double kTransforms = 1.2;

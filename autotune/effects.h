@@ -65,6 +65,10 @@ size_t feature_count();
 /// The shape of a problem, each number as log2: channels of a group, groups, positions, taps, stride, ...
 std::vector<float> shape_features(const ConvDesc &desc);
 
+/// Positions times output channels that the plan's register tiles compute / that the problem wants: 1 where
+/// tiles divide both, and for plans without tiles.
+double tile_waste(const ConvDesc &desc, const Plan &plan);
+
 /// The names of the numbers that decide the code of the inner loop, whatever the schedule.
 const std::vector<std::string> &tile_numbers();
 

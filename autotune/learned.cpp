@@ -16,12 +16,12 @@ namespace convsmith::autotune {
 
 namespace {
 
-constexpr double kExploring = 0.1;   ///< of the proposals: any candidate
-constexpr int kOfOneTile = 2;        ///< candidates of one register tile in a batch
-constexpr size_t kMostPast = 1000;   ///< past plans to train on, nearest problems first: a quarter of a second
-constexpr double kOwnWeight = 3;     ///< of a time of this problem; 1 of one of the same shape
-constexpr size_t kFewestTimes = 24;  ///< before the search may end
-constexpr int kPatience = 2;         ///< batches without a gain before it may end
+constexpr double kExploring = 0.1;  ///< of the proposals: any candidate
+constexpr int kOfOneTile = 2;       ///< candidates of one register tile in a batch
+constexpr size_t kMostPast = 1000;  ///< past plans to train on, nearest problems first: a quarter of a second
+constexpr double kOwnWeight = 3;    ///< of a time of this problem; 1 of one of the same shape
+constexpr size_t kFewestTimes = 24; ///< before the search may end
+constexpr int kPatience = 2;        ///< batches without a gain before it may end
 constexpr double kWorthwhile = 0.01; ///< a gain that counts
 constexpr double kHopeless = 0.004;  ///< expected gain of the best candidate left that ends the search
 

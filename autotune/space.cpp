@@ -41,11 +41,13 @@ public:
     Collector(const ConvDesc &desc, const Target &target) : desc_(desc), target_(target) {}
 
     /// The plan that `request` stands for, or nothing if it is refused, which is counted: by the planner, or
-    /// beside the plan with `derived` numbers for what it keeps at a time.
+    /// beside the plan with `derived` numbers for what it keeps at a time or computes for nothing.
     std::optional<Plan> add(const PlanRequest &request, const Plan *derived = nullptr) {
         try {
             Plan plan = make_plan(desc_, target_, request).plan;
-            const std::string excess = derived == nullptr ? "" : over_capacity(desc_, plan, *derived);
+            std::string excess = derived == nullptr ? "" : over_capacity(desc_, plan, *derived);
+            if (derived != nullptr && excess.empty())
+                excess = over_waste(desc_, plan, *derived);
             if (!excess.empty()) {
                 space_.rejected[reason_class(excess)]++;
                 return std::nullopt;

@@ -1,6 +1,6 @@
-// The candidates of a tuning run: every plan that the planner takes for a problem and that fits the caches
-// (capacity.h), decided without compiling anything. Before it: the planner (schedules/plan.h); after it:
-// search strategies.
+// The candidates of a tuning run: every plan that the planner takes for a problem and that fits caches and
+// problem (capacity.h), decided without compiling anything. Before it: the planner (schedules/plan.h); after
+// it: search strategies.
 #pragma once
 
 #include "schedules/plan.h"

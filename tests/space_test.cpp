@@ -1,5 +1,6 @@
 // The candidates of a tuning run: legal, distinct, complete, in the same order each time.
 #include "autotune/capacity.h"
+#include "autotune/effects.h"
 #include "autotune/space.h"
 #include "tests/error_of.h"
 
@@ -80,6 +81,26 @@ TEST(Space, RejectionsAreCountedByReason) {
         EXPECT_EQ(reason.find("conv_n1"), std::string::npos)
             << reason; // else every problem has reasons of its own
     EXPECT_GT(total(space.rejected), registers->second);
+}
+
+TEST(Space, TilesThatComputeTwiceWhatIsWantedAreRejected) {
+    // 7 positions a row of one, 8 channels: tiles of 16 and 24 positions or 3 vectors are mostly waste.
+    const std::string key = "conv_ci32_i7_co8_k1";
+    const ConvDesc desc = ConvDesc::parse(key);
+    const Space space = space_of(key);
+    const auto waste = std::find_if(space.rejected.begin(), space.rejected.end(),
+                                    [](const auto &row) { return row.first.rfind("tile waste", 0) == 0; });
+    ASSERT_NE(waste, space.rejected.end());
+    EXPECT_GT(waste->second, 3);
+    for (const Plan &plan : space.plans)
+        EXPECT_LE(tile_waste(desc, plan), 2) << plan.text();
+
+    PlanRequest request; // 3 vectors for one
+    request.params = {{"co_vectors", 3}, {"tile_p", 4}};
+    const Plan wide = make_plan(desc, parse_target("x86_avx2"), request).plan;
+    EXPECT_DOUBLE_EQ(tile_waste(desc, wide), 3 * 8.0 / 7);
+    EXPECT_NE(over_waste(desc, wide, space.plans.front()), "");
+    EXPECT_EQ(over_waste(desc, wide, wide), "") << "what the schedule derives is never refused";
 }
 
 TEST(Space, BlocksFarBeyondTheCachesAreRejected) {
