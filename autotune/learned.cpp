@@ -23,7 +23,7 @@ constexpr double kOwnWeight = 3;    ///< of a time of this problem; 1 of one of 
 constexpr size_t kFewestTimes = 24; ///< before the search may end
 constexpr int kPatience = 2;        ///< batches without a gain before it may end
 constexpr double kWorthwhile = 0.01; ///< a gain that counts
-constexpr double kHopeless = 0.004;  ///< expected gain of the best candidate left that ends the search
+constexpr double kHopeless = 0.008;  ///< expected gain of the best candidate left that ends the search
 
 /// Plans alike here have the same code in the inner loop.
 std::string tile_text(const Plan &plan) {

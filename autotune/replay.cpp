@@ -20,14 +20,10 @@ namespace {
 
 constexpr size_t kFewestPlans = 10; ///< fewer leave nothing to search
 
-/// Rounds from which on a time can be what a search ends with. A race drops plans after one round or three
-/// for being slower than others of their batch; by chance, that time may be the shortest of all.
-constexpr int64_t kSureRounds = 9;
-
 /// What is known of a plan.
 struct Known {
     std::optional<double> cost;
-    bool is_sure = false;
+    bool is_sure = false; ///< can be what a search ends with
 };
 
 /// The plans of a problem that were timed, as if they were all that is legal.
@@ -52,7 +48,7 @@ Measured read_measured(const std::vector<const Record *> &records) {
     measured.known = {Known()};
     const std::map<const Record *, double> costs = steady_costs(records);
     for (const Record *record : records) {
-        const Known known = {costs.at(record), record->ns.rounds >= kSureRounds};
+        const Known known = {costs.at(record), record->is_sure()};
         try {
             const Plan plan = make_plan(measured.desc, target, record->request()).plan;
             if (plan.text() == measured.space.plans.front().text()) {

@@ -32,7 +32,7 @@ struct Replay {
     double ratio = 1;      ///< time of the best that it asked for / of the best of all
 };
 
-/// One search for each problem that has a plan timed in at least 9 rounds, which alone count as best, and at
+/// One search for each problem with a sure record (Record::is_sure; others do not count as the best), and at
 /// least 10 current Ok records that are legal plans. The planner's own plan is asked for first, as in a run.
 /// Throws Error(BadArgument) if there is no such problem or strategy.
 std::vector<Replay> replay(const Contents &contents, const ReplayOptions &options);

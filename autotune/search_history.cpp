@@ -64,17 +64,28 @@ Records timed(const Records &records) {
 template<typename ValueOf>
 Sensitivity sensitivity_of(const std::string &name, const Records &records, const Costs &costs,
                            const ValueOf &value_of) {
-    std::map<decltype(value_of(*records[0])), std::pair<double, int64_t>> best; // cost, tried
-    double best_of_all = 0;
+    struct Best {
+        const Record *record = nullptr;
+        int64_t tried = 0;
+    };
+    const auto is_better = [&](const Record *one, const Record *other) {
+        if (other == nullptr || one->is_sure() != other->is_sure())
+            return other == nullptr || one->is_sure();
+        return costs.at(one) < costs.at(other);
+    };
+    std::map<decltype(value_of(*records[0])), Best> best;
+    const Record *best_of_all = nullptr;
     for (const Record *record : records) {
-        const double cost = costs.at(record);
-        auto &[least, tried] = best[value_of(*record)];
-        least = tried++ == 0 ? cost : std::min(least, cost);
-        best_of_all = best_of_all == 0 ? cost : std::min(best_of_all, cost);
+        Best &its = best[value_of(*record)];
+        its.tried++;
+        its.record = is_better(record, its.record) ? record : its.record;
+        best_of_all = is_better(record, best_of_all) ? record : best_of_all;
     }
     Sensitivity found = {name, {}};
-    for (const auto &[value, cost] : best)
-        found.values.push_back({fmt::format("{}", value), cost.first / best_of_all, cost.second});
+    for (const auto &[value, its] : best) {
+        const double ratio = costs.at(its.record) / costs.at(best_of_all); // below 1 by chance only
+        found.values.push_back({fmt::format("{}", value), std::max(1.0, ratio), its.tried});
+    }
     return found;
 }
 
@@ -107,7 +118,7 @@ std::vector<RunHistory> runs_of(const Records &records, const Costs &costs, doub
             std::find_if(runs.begin(), runs.end(), [&](const RunHistory &r) { return r.run == record->run; });
         if (run == runs.end())
             run = runs.insert(runs.end(), {record->run, record->seed, {}});
-        if (record->status != Status::Ok || record->cost() <= 0 || record->seconds <= 0)
+        if (record->status != Status::Ok || record->cost() <= 0 || record->seconds <= 0 || !record->is_sure())
             continue;
         const double ns = costs.at(record) * probe_ns;
         const bool is_better = run->best.empty() || ns < run->best.back().ns;

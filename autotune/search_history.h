@@ -21,8 +21,8 @@ struct BestSoFar {
 struct RunHistory {
     std::string run;
     uint64_t seed = 0;
-    std::vector<BestSoFar>
-        best; ///< whenever it fell, and the run's last record; empty if the records do not say when
+    std::vector<BestSoFar> best; ///< whenever it fell, and the run's last record, sure ones only; empty if
+                                 ///< the records do not say when
 };
 
 /// Candidates with one value of a parameter.

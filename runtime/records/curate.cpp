@@ -11,7 +11,9 @@ namespace convsmith::autotune {
 bool goes_before(const Record &a, const Record &b) {
     if (a.is_chosen != b.is_chosen)
         return a.is_chosen;
-    return a.is_chosen ? a.time > b.time : a.cost() < b.cost();
+    if (a.is_chosen)
+        return a.time > b.time;
+    return a.is_sure() != b.is_sure() ? a.is_sure() : a.cost() < b.cost();
 }
 
 std::string problem_of(const Record &record) {

@@ -23,7 +23,7 @@ std::map<std::string, std::vector<const Record *>> timed_by_problem(const Conten
 std::map<const Record *, double> steady_costs(const std::vector<const Record *> &records);
 
 /// Whether `a` is the one to use of two records of one problem that have a cost: what a run chose goes first,
-/// later choices before earlier ones; else the lower cost.
+/// later choices before earlier ones; else one that is sure; else the lower cost.
 bool goes_before(const Record &a, const Record &b);
 
 /// The subject without its plan as text: records that compete.

@@ -92,6 +92,10 @@ struct Record {
     /// Whether there is a cost, measured or modelled: the plan can be used.
     bool has_cost() const { return status == Status::Ok || status == Status::Modelled; }
 
+    /// Whether the time can be trusted by itself. A race drops plans after one round or three for being
+    /// slower than others of their batch; by chance such a time may be the shortest of all.
+    bool is_sure() const { return ns.rounds >= 9; }
+
     /// Whether the candidate is no good, as `error` says.
     bool has_failed() const { return !has_cost() && status != Status::NotTimed; }
 
