@@ -35,25 +35,23 @@ struct Group {
 
 std::vector<Group> read_groups(const std::vector<Contents> &layers) {
     std::vector<Group> groups;
-    for (const Contents &layer : layers) {
-        for (const auto &[problem, records] : timed_by_problem(layer)) {
-            if (records.size() < kFewestPlans)
-                continue;
-            const ConvDesc desc = ConvDesc::parse(records.front()->key);
-            const Target target = parse_target(records.front()->target);
-            PlanAnalysis analysis(desc, target);
-            Group group{records.front()->key, {}};
-            const std::map<const Record *, double> costs = steady_costs(records);
-            double least = std::numeric_limits<double>::infinity();
-            for (const auto &[record, cost] : costs)
-                least = std::min(least, cost);
-            for (const Record *record : records) { // whose order does not change from run to run
-                const Plan plan = make_plan(desc, target, record->request()).plan;
-                const double cost = costs.at(record);
-                group.samples.push_back({analysis.effects(plan), std::log(cost), least / cost});
-            }
-            groups.push_back(std::move(group));
+    for (const auto &[problem, records] : timed_by_problem(layers)) {
+        if (records.size() < kFewestPlans)
+            continue;
+        const ConvDesc desc = ConvDesc::parse(records.front()->key);
+        const Target target = parse_target(records.front()->target);
+        PlanAnalysis analysis(desc, target);
+        Group group{records.front()->key, {}};
+        const std::map<const Record *, double> costs = steady_costs(records);
+        double least = std::numeric_limits<double>::infinity();
+        for (const auto &[record, cost] : costs)
+            least = std::min(least, cost);
+        for (const Record *record : records) { // whose order does not change from run to run
+            const Plan plan = make_plan(desc, target, record->request()).plan;
+            const double cost = costs.at(record);
+            group.samples.push_back({analysis.effects(plan), std::log(cost), least / cost});
         }
+        groups.push_back(std::move(group));
     }
     return groups;
 }

@@ -64,19 +64,6 @@ Measured read_measured(const std::vector<const Record *> &records) {
     return measured;
 }
 
-/// Adds what the strategy proposes, up to `size`, as the tuner does.
-void fill(std::vector<size_t> &batch, size_t size, const std::set<size_t> &known, Strategy &strategy) {
-    while (batch.size() < size) {
-        const std::vector<size_t> proposed = strategy.propose(size - batch.size());
-        if (proposed.empty())
-            return;
-        for (const size_t i : proposed) {
-            if (known.count(i) == 0 && std::find(batch.begin(), batch.end(), i) == batch.end())
-                batch.push_back(i);
-        }
-    }
-}
-
 Replay search(const Measured &measured, const History &history, const ReplayOptions &options) {
     const std::unique_ptr<Strategy> strategy =
         make_strategy(options.strategy, measured.desc, measured.space, options.seed, history, options.batch);
@@ -89,7 +76,7 @@ Replay search(const Measured &measured, const History &history, const ReplayOpti
     result.own_ratio = own.value_or(0) / best_of_all;
     std::set<size_t> tried;
     for (std::vector<size_t> batch = {0}; result.measured < options.most; batch.clear()) {
-        fill(batch, options.batch, tried, *strategy);
+        fill_batch(batch, options.batch, tried, *strategy);
         if (batch.empty())
             break;
         for (const size_t i : batch) {
@@ -108,23 +95,23 @@ Replay search(const Measured &measured, const History &history, const ReplayOpti
 
 } // namespace
 
-std::vector<Replay> replay(const Contents &contents, const ReplayOptions &options) {
+std::vector<Replay> replay(const std::vector<Contents> &layers, const ReplayOptions &options) {
     std::vector<Replay> replays;
-    for (const auto &[problem, records] : timed_by_problem(contents)) {
+    for (const auto &[problem, records] : timed_by_problem(layers)) {
         const Measured measured = read_measured(records);
         if (measured.space.plans.size() < kFewestPlans || std::isinf(measured.best()))
             continue;
         const Record &any = *records.front();
         const History history =
             options.is_warm
-                ? read_history({contents}, measured.desc, parse_target(any.target), any.threads, any.hardware)
+                ? read_history(layers, measured.desc, parse_target(any.target), any.threads, any.hardware)
                 : History();
         replays.push_back(search(measured, history, options));
     }
     if (replays.empty())
-        throw Error(ErrorCode::BadArgument,
-                    fmt::format("{}: no problem with at least {} plans that were timed by this build",
-                                contents.name, kFewestPlans));
+        throw Error(
+            ErrorCode::BadArgument,
+            fmt::format("replay: no problem with at least {} plans that this build timed", kFewestPlans));
     return replays;
 }
 

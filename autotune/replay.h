@@ -35,6 +35,6 @@ struct Replay {
 /// One search for each problem with a sure record (Record::is_sure; others do not count as the best), and at
 /// least 10 current Ok records that are legal plans. The planner's own plan is asked for first, as in a run.
 /// Throws Error(BadArgument) if there is no such problem or strategy.
-std::vector<Replay> replay(const Contents &contents, const ReplayOptions &options);
+std::vector<Replay> replay(const std::vector<Contents> &layers, const ReplayOptions &options);
 
 } // namespace convsmith::autotune

@@ -116,6 +116,18 @@ const StrategyInfo &strategy_info(const std::string &name) {
     throw Error(ErrorCode::BadArgument, "strategy: got '" + name + "', want one of " + names);
 }
 
+void fill_batch(std::vector<size_t> &batch, size_t size, const std::set<size_t> &known, Strategy &strategy) {
+    while (batch.size() < size) {
+        const std::vector<size_t> proposed = strategy.propose(size - batch.size());
+        if (proposed.empty())
+            return;
+        for (const size_t i : proposed) {
+            if (known.count(i) == 0 && std::find(batch.begin(), batch.end(), i) == batch.end())
+                batch.push_back(i);
+        }
+    }
+}
+
 std::unique_ptr<Strategy> begin_with(std::vector<size_t> first, std::unique_ptr<Strategy> strategy) {
     return std::make_unique<BeginsWith>(std::move(first), std::move(strategy));
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,9 @@ const StrategyInfo &strategy_info(const std::string &name);
 /// order. Throws Error(BadArgument) as strategy_info does.
 std::unique_ptr<Strategy> make_strategy(const std::string &name, const ConvDesc &desc, const Space &space,
                                         uint64_t seed, const History &history, size_t batch);
+
+/// Adds to `batch`, up to `size` candidates, what the strategy proposes and `known` does not hold.
+void fill_batch(std::vector<size_t> &batch, size_t size, const std::set<size_t> &known, Strategy &strategy);
 
 /// Proposes `first`, each of them once, then what `strategy` does.
 std::unique_ptr<Strategy> begin_with(std::vector<size_t> first, std::unique_ptr<Strategy> strategy);

@@ -149,15 +149,7 @@ private:
 
     /// Fills a batch up with what the strategy proposes.
     std::vector<size_t> next_batch(std::vector<size_t> batch = {}) {
-        while (batch.size() < static_cast<size_t>(options_.batch)) {
-            const std::vector<size_t> proposed = strategy_->propose(options_.batch - batch.size());
-            if (proposed.empty())
-                break;
-            for (const size_t index : proposed) {
-                if (known_.count(index) == 0 && std::find(batch.begin(), batch.end(), index) == batch.end())
-                    batch.push_back(index);
-            }
-        }
+        fill_batch(batch, static_cast<size_t>(options_.batch), known_, *strategy_);
         return batch;
     }
 

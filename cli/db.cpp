@@ -141,17 +141,11 @@ void best(const DbOptions &options) {
 void merge(const DbOptions &options) {
     int64_t added = 0;
     const Database database = database_of(options);
-    std::vector<Contents> sources;
-    for (const std::string &file : options.files)
-        sources.push_back(parse_contents(file, read_file(file)));
+    const std::vector<Contents> sources = read_records(options.files);
     database.rewrite([&](std::vector<Line> &lines) {
         for (const Contents &source : sources)
             added += merge_lines(lines, source.lines);
     });
-    for (const Contents &source : sources) {
-        for (const std::string &problem : source.problems())
-            fmt::print(stderr, "warning: {}\n", problem);
-    }
     fmt::print("{} added to {}\n", count_text(added, "line"), database.path());
 }
 

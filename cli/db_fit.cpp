@@ -4,11 +4,9 @@
 #include "autotune/fit.h"
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "generators/error.h"
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,15 +23,7 @@ struct FitArguments {
 };
 
 void run_fit(const FitArguments &arguments) {
-    std::vector<Contents> layers;
-    for (const std::string &file : arguments.files) {
-        if (!std::filesystem::exists(file))
-            throw Error(ErrorCode::Io, file + ": no such file");
-        layers.push_back(Database(file).read());
-        for (const std::string &problem : layers.back().problems())
-            fmt::print(stderr, "warning: {}\n", problem);
-    }
-    const Fit fit = fit_effects(layers);
+    const Fit fit = fit_effects(read_records(arguments.files));
     Json effects = Json::object(), problems = Json::array();
     fmt::print("{:<16} {:>7} {:>7}\n", "effect", "now", "fitted");
     for (size_t e = 0; e < fit.weights.size(); e++) {

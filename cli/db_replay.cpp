@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,7 +21,7 @@ namespace {
 using namespace autotune;
 
 struct ReplayArguments {
-    std::string file;
+    std::vector<std::string> files;
     std::vector<std::string> strategies;
     int seeds = 5;
     int most = 1000;
@@ -52,7 +52,8 @@ std::string until_text(const Searches &searches) {
     return searches.until_near.empty() ? "never" : fmt::format("{:.0f}", median(searches.until_near));
 }
 
-Json run_strategy(const Contents &contents, const ReplayArguments &arguments, const std::string &strategy) {
+Json run_strategy(const std::vector<Contents> &layers, const ReplayArguments &arguments,
+                  const std::string &strategy) {
     ReplayOptions options;
     options.strategy = strategy;
     options.most = static_cast<size_t>(arguments.most);
@@ -60,7 +61,7 @@ Json run_strategy(const Contents &contents, const ReplayArguments &arguments, co
     std::map<std::string, Searches> problems;
     for (int seed = 1; seed <= arguments.seeds; seed++) {
         options.seed = static_cast<uint64_t>(seed);
-        for (const Replay &one : replay(contents, options))
+        for (const Replay &one : replay(layers, options))
             problems[one.key].add(one);
     }
     Json json = Json::array();
@@ -91,11 +92,7 @@ Json run_strategy(const Contents &contents, const ReplayArguments &arguments, co
 }
 
 void run_replay(ReplayArguments arguments) {
-    if (!std::filesystem::exists(arguments.file))
-        throw Error(ErrorCode::Io, arguments.file + ": no such file");
-    const Contents contents = Database(arguments.file).read();
-    for (const std::string &problem : contents.problems())
-        fmt::print(stderr, "warning: {}\n", problem);
+    const std::vector<Contents> layers = read_records(arguments.files);
     if (arguments.strategies.empty()) {
         for (const StrategyInfo &row : strategy_table())
             arguments.strategies.push_back(row.name);
@@ -105,7 +102,7 @@ void run_replay(ReplayArguments arguments) {
         "within 5 % of that\n");
     Json json = Json::object();
     for (const std::string &strategy : arguments.strategies)
-        json[strategy] = run_strategy(contents, arguments, strategy);
+        json[strategy] = run_strategy(layers, arguments, strategy);
     write_json_file(arguments.json, json);
 }
 
@@ -115,7 +112,7 @@ void add_db_replay(CLI::App &db) {
     CLI::App &app =
         *db.add_subcommand("replay", "How strategies would have searched what was measured already");
     const auto arguments = std::make_shared<ReplayArguments>();
-    app.add_option("FILE", arguments->file, "Database to read")->required()->type_name("");
+    app.add_option("FILE", arguments->files, "Databases to read")->required()->type_name("");
     app.add_option("--strategy", arguments->strategies, "Strategies (default: all)")->type_name("NAME ...");
     app.add_option("--seeds", arguments->seeds, "Searches of each problem")
         ->type_name("N")

@@ -198,6 +198,16 @@ int plan_threads(int threads) {
     return threads > 0 ? threads : available_cores();
 }
 
+std::vector<autotune::Contents> read_records(const std::vector<std::string> &files) {
+    std::vector<autotune::Contents> layers;
+    for (const std::string &file : files) {
+        layers.push_back(autotune::parse_contents(file, read_file(file)));
+        for (const std::string &problem : layers.back().problems())
+            fmt::print(stderr, "warning: {}\n", problem);
+    }
+    return layers;
+}
+
 void add_threads_option(CLI::App &app, int &threads) {
     app.add_option("--threads", threads, "Threads; 0 is one per core")
         ->type_name("N")

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "runtime/frontend/network.h"
+#include "runtime/records/database.h"
 #include "schedules/plan.h"
 
 #include <CLI/CLI.hpp>
@@ -88,6 +89,10 @@ PlanRequest plan_request(const PlanOptions &options, const RecordOptions &record
 
 /// Declares --threads N (0 = one per core).
 void add_threads_option(CLI::App &app, int &threads);
+
+/// The records of each file. Lines that are none go to standard error: somebody may want to know. Throws
+/// Error(Io) for a file that cannot be read.
+std::vector<autotune::Contents> read_records(const std::vector<std::string> &files);
 
 /// Declares --json FILE; empty if not given.
 void add_json_option(CLI::App &app, std::string &path);

@@ -48,9 +48,7 @@ void select_layers(MachineHistory &machine, const std::vector<Layer> &layers) {
 }
 
 void run_report(const ReportArguments &arguments) {
-    const Contents contents = parse_contents(arguments.db, read_file(arguments.db));
-    for (const std::string &problem : contents.problems())
-        fmt::print(stderr, "warning: {}\n", problem);
+    const Contents contents = read_records({arguments.db}).front();
     if (contents.records().empty())
         throw Error(
             ErrorCode::BadArgument,

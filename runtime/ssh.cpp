@@ -166,22 +166,17 @@ RemoteSession::RemoteSession(const SshMachine &machine, const std::string &scrip
     const int error = posix_spawnp(&child_, argv[0], &actions, nullptr, argv.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
-    socket_ = ends[0];
+    socket_ = LineSocket(ends[0]);
     if (error != 0) {
-        close(socket_);
+        close(socket_.fd());
         close(errors_);
         throw Error(ErrorCode::Io, fmt::format("{}: starting ssh: {}", name_, std::strerror(error)));
     }
-    for (size_t sent = 0; sent < input.size();) {
-        const ssize_t got = send(socket_, input.data() + sent, input.size() - sent, MSG_NOSIGNAL);
-        if (got < 0 && errno != EINTR)
-            break; // the first question says why
-        sent += got > 0 ? static_cast<size_t>(got) : 0;
-    }
+    static_cast<void>(socket_.send(input)); // if that fails, the first question says why
 }
 
 RemoteSession::~RemoteSession() {
-    close(socket_);
+    close(socket_.fd());
     close(errors_);
     if (child_ > 0) {
         // At the end of its input the program ends, its directory is removed, and ssh ends.
@@ -212,22 +207,12 @@ void RemoteSession::fail() {
 std::string RemoteSession::ask(const std::string &line) {
     if (child_ == 0)
         throw Error(ErrorCode::Unsupported, fmt::format("on {}: the program has died before", name_));
-    const std::string text = line + "\n";
-    if (send(socket_, text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size()))
+    std::optional<std::string> answer;
+    if (socket_.send(line + "\n"))
+        answer = socket_.next();
+    if (!answer)
         fail();
-    for (;;) {
-        if (const size_t end = received_.find('\n'); end != std::string::npos) {
-            std::string answer = received_.substr(0, end);
-            received_.erase(0, end + 1);
-            return answer;
-        }
-        char block[4096];
-        const ssize_t got = recv(socket_, block, sizeof block, 0);
-        if (got > 0)
-            received_.append(block, static_cast<size_t>(got));
-        else if (got == 0 || errno != EINTR)
-            fail();
-    }
+    return *answer;
 }
 
 std::unique_ptr<Runner> make_ssh_runner(const std::string &arguments, const RemoteLimits &limits) {

@@ -3,6 +3,7 @@
 // tuner's remote timer (autotune/place.h).
 #pragma once
 
+#include "runtime/line_socket.h"
 #include "runtime/runner.h"
 
 #include <memory>
@@ -66,9 +67,8 @@ private:
 
     std::string name_;
     int child_ = 0;
-    int socket_ = -1;
+    LineSocket socket_{-1};
     int errors_ = -1; ///< what ssh and the program say, in memory
-    std::string received_;
 };
 
 /// Runs jobs there. Throws Error(Io) from run() if the machine cannot be reached or has no room for the

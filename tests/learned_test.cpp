@@ -167,7 +167,7 @@ TEST_F(LearnedTest, ReplaysAskForWhatWasRecorded) {
     const size_t plans = contents.lines.size() - 1;
     ReplayOptions options;
     options.strategy = "random";
-    const std::vector<Replay> all = replay(contents, options);
+    const std::vector<Replay> all = replay({contents}, options);
     ASSERT_EQ(all.size(), 1u);
     EXPECT_EQ(all[0].key, ConvDesc::parse(kKey).key());
     EXPECT_EQ(all[0].plans, plans);
@@ -179,15 +179,15 @@ TEST_F(LearnedTest, ReplaysAskForWhatWasRecorded) {
 
     options.most = 60; // whole batches of 8, the first without the time of the planner's own plan
     options.strategy = "learned";
-    const Replay learned = replay(contents, options).at(0);
+    const Replay learned = replay({contents}, options).at(0);
     EXPECT_EQ(learned.measured, 63u);
     EXPECT_LE(learned.ratio, 1.3);
-    EXPECT_DOUBLE_EQ(replay(contents, options).at(0).ratio, learned.ratio);
+    EXPECT_DOUBLE_EQ(replay({contents}, options).at(0).ratio, learned.ratio);
 
     record_all(contents, kNear, 3);
     options.strategy = "learned";
     options.is_warm = true;
-    std::vector<Replay> warm = replay(contents, options);
+    std::vector<Replay> warm = replay({contents}, options);
     ASSERT_EQ(warm.size(), 2u);
     EXPECT_LE(warm[0].until_near, 9u) << "the other problem's best plan is near this one's";
 }
@@ -196,15 +196,13 @@ TEST_F(LearnedTest, ReplayRefusesWhatItCannotSearch) {
     ReplayOptions options;
     options.strategy = "random";
     Contents contents;
-    contents.name = "few.jsonl";
     record_all(contents, kKey, 200);
     ASSERT_LT(contents.lines.size(), 10u);
-    const std::string text = error_of([&] { replay(contents, options); });
-    EXPECT_NE(text.find("few.jsonl"), std::string::npos) << text;
+    const std::string text = error_of([&] { replay({contents}, options); });
     EXPECT_NE(text.find("at least 10"), std::string::npos) << text;
     options.strategy = "lucky";
     record_all(contents, kKey, 3);
-    EXPECT_NE(error_of([&] { replay(contents, options); }).find("lucky"), std::string::npos);
+    EXPECT_NE(error_of([&] { replay({contents}, options); }).find("lucky"), std::string::npos);
 }
 
 TEST_F(LearnedTest, PlansOfTheNearestProblemComeFirst) {

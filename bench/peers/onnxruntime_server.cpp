@@ -87,49 +87,29 @@ OnnxruntimeServer::OnnxruntimeServer() {
                                    pointers_to(environment).data());
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
-    socket_ = ends[0];
+    socket_ = LineSocket(ends[0]);
     if (error != 0) {
-        close(socket_);
+        close(socket_.fd());
         fail("starting node", error);
     }
 }
 
 OnnxruntimeServer::~OnnxruntimeServer() {
-    close(socket_); // the server reads the end of its input and exits
+    close(socket_.fd()); // the server reads the end of its input and exits
     while (waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
     }
 }
 
 nlohmann::json OnnxruntimeServer::request(const nlohmann::json &request) {
-    const std::string line = request.dump() + "\n";
-    for (size_t sent = 0; sent < line.size();) {
-        const ssize_t now = send(socket_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
-        if (now > 0)
-            sent += static_cast<size_t>(now);
-        else if (errno != EINTR)
-            fail("its process has ended", errno);
-    }
-    nlohmann::json answer = nlohmann::json::parse(read_line());
+    std::optional<std::string> line;
+    if (socket_.send(request.dump() + "\n"))
+        line = socket_.next();
+    if (!line)
+        fail("its process has ended", EPIPE);
+    nlohmann::json answer = nlohmann::json::parse(*line);
     if (answer.contains("error"))
         throw Error(ErrorCode::Unsupported, answer.at("error").get<std::string>());
     return answer;
-}
-
-std::string OnnxruntimeServer::read_line() {
-    std::array<char, 4096> block = {};
-    for (;;) {
-        const size_t end = pending_.find('\n');
-        if (end != std::string::npos) {
-            std::string line = pending_.substr(0, end);
-            pending_.erase(0, end + 1);
-            return line;
-        }
-        const ssize_t got = recv(socket_, block.data(), block.size(), 0);
-        if (got > 0)
-            pending_.append(block.data(), static_cast<size_t>(got));
-        else if (got == 0 || errno != EINTR)
-            fail("its process has ended", got == 0 ? EPIPE : errno);
-    }
 }
 
 std::string OnnxruntimeServer::new_file() {

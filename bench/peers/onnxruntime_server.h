@@ -2,6 +2,7 @@
 // (onnxruntime_server.js). Before it: onnxruntime.cpp, which makes models; after it: nothing of ours.
 #pragma once
 
+#include "runtime/line_socket.h"
 #include "runtime/temp_dir.h"
 
 #include <nlohmann/json.hpp>
@@ -33,13 +34,10 @@ public:
     std::string new_file();
 
 private:
-    std::string read_line();
-
     TempDir files_;
-    int socket_ = -1;
+    LineSocket socket_{-1};
     int process_ = -1;
     int names_ = 0;
-    std::string pending_;
 };
 
 } // namespace convsmith::bench

@@ -41,11 +41,13 @@ std::vector<const Record *> latest_records(const Contents &contents) {
     return records;
 }
 
-std::map<std::string, std::vector<const Record *>> timed_by_problem(const Contents &contents) {
+std::map<std::string, std::vector<const Record *>> timed_by_problem(const std::vector<Contents> &layers) {
     std::map<std::string, std::vector<const Record *>> by_problem;
-    for (const Record *record : latest_records(contents)) {
-        if (record->status == Status::Ok && is_current(*record))
-            by_problem[problem_of(*record)].push_back(record);
+    for (const Contents &layer : layers) {
+        for (const Record *record : latest_records(layer)) {
+            if (record->status == Status::Ok && is_current(*record))
+                by_problem[problem_of(*record)].push_back(record);
+        }
     }
     return by_problem;
 }

@@ -15,8 +15,8 @@ namespace convsmith::autotune {
 /// Of each subject the record that was measured last, in the order of the contents.
 std::vector<const Record *> latest_records(const Contents &contents);
 
-/// The latest records that are Ok and current, by problem_of: those that can be compared.
-std::map<std::string, std::vector<const Record *>> timed_by_problem(const Contents &contents);
+/// The latest records of each layer that are Ok and current, by problem_of: those that can be compared.
+std::map<std::string, std::vector<const Record *>> timed_by_problem(const std::vector<Contents> &layers);
 
 /// Record::cost of each of a problem's records; of those that know Record::relative that times the cost of
 /// the planner's own plan, so that they compare as they did round by round.
