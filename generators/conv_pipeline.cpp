@@ -157,6 +157,7 @@ ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const 
     declare_buffers(conv, input.number);
     derive_extents(conv);
     conv.masks_columns = input.masks_columns;
+    conv.row_tile = flattens_positions(conv.desc, packing) ? input.row_tile : 0;
     conv.copies_rows = input.copies_rows && !conv.masks_columns && can_copy_rows(conv);
     return conv;
 }
@@ -166,7 +167,13 @@ std::vector<Expr> window_position(const ConvPipeline &conv) {
         return {conv.at.begin(), conv.at.end()};
     std::vector<Expr> coords;
     Expr rest = conv.at[0];
-    for (int i = 0; i < conv.desc.rank; i++) {
+    const bool has_tiles = conv.row_tile > 1 && conv.desc.rank > 1;
+    if (has_tiles) { // position of a tile within the row x, with constants between its elements
+        const Expr tiles = conv.out_extents[0] / conv.row_tile, tile = rest / conv.row_tile;
+        coords.push_back(tile % tiles * conv.row_tile + rest % conv.row_tile);
+        rest = tile / tiles;
+    }
+    for (int i = has_tiles ? 1 : 0; i < conv.desc.rank; i++) {
         const bool outermost = i + 1 == conv.desc.rank;
         coords.push_back(outermost ? rest : rest % conv.out_extents[i]);
         if (!outermost)

@@ -50,6 +50,7 @@ struct ConvPipeline {
     Packing packing;
     bool copies_rows = false;   ///< `padded` reads `rows`
     bool masks_columns = false; ///< `padded` reads the input in place, lanes of a row beyond it masked out
+    int row_tile = 0;           ///< OpInput::row_tile, 0 where positions are not flattened
 
     Halide::Func source;       ///< of an op of a composite, instead of `input`
     Halide::ImageParam input;  ///< {ci, x, [y, [z,]] n}
@@ -115,6 +116,9 @@ struct OpInput {
     int number = 0;           ///< of ops_of: names its tensors
     bool copies_rows = false; ///< the schedule keeps padded rows (ConvPipeline::rows) where can_copy_rows
     bool masks_columns = false; ///< it reads them in place, as a planewise sum with padding of zeros may
+    int row_tile = 0; ///< positions that it computes together, where rows are a multiple of them: flattened
+                      ///< positions are taken apart so that those of a tile are seen to be neighbours; 0: as
+                      ///< they come, each is anywhere
 };
 
 /// A pipeline with variables, buffers and extents, but no Func defined. `desc` is merged here; what follows

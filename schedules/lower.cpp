@@ -157,6 +157,7 @@ LoweredPipeline scheduled(Algorithm algorithm, void (*schedule)(ConvPipeline &, 
     OpInput input;
     input.copies_rows = plan.copies_rows(desc);
     input.masks_columns = plan.masks_columns(desc);
+    input.row_tile = plan.row_tile(desc);
     ConvPipeline conv = algorithm(desc, plan.packing(desc), input);
     constrain_buffers(conv);
     schedule(conv, plan);

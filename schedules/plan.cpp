@@ -119,6 +119,21 @@ std::string excluded(const VariantInfo &variant, const PlanRequest &request) {
     return "";
 }
 
+/// Why a schedule whose blocks of weights are whole vectors never reads blocks of `co_block` channels (0:
+/// any): no vector fits one. Nothing if it may.
+std::optional<std::string> narrower_than_vector(const ScheduleRow &row, const ConvDesc &desc,
+                                                const Target &target, int co_block) {
+    const int lanes = vector_lanes(target, desc.acc_type);
+    const auto has = [&](const char *name) {
+        const std::vector<ParamSpec> &params = row.planning.params;
+        return std::any_of(params.begin(), params.end(), [&](const ParamSpec &p) { return p.name == name; });
+    };
+    if (co_block == 0 || co_block >= lanes || !has("co_vectors") || has("co_block"))
+        return std::nullopt;
+    return "weights in blocks of " + std::to_string(co_block) + " channels, less than the " +
+           std::to_string(lanes) + " lanes of a vector";
+}
+
 /// The numbers asked for; shared weights fix the tile.
 Params requested_params(const PlanRequest &request) {
     Params params = request.params;
@@ -168,6 +183,8 @@ PlanChoice own_plan(const ConvDesc &desc, const Target &target, const PlanReques
     const Params params = requested_params(request);
     for (const auto &[variant, row] : candidates(variants, request.schedule)) {
         auto reason = rejection(*row, desc, target);
+        if (!reason)
+            reason = narrower_than_vector(*row, desc, target, request.co_block);
         if (!reason && is_variant_free)
             reason = not_by_default(*row, variant, desc, target, params);
         if (reason) {
@@ -249,6 +266,11 @@ bool Plan::copies_rows(const ConvDesc &desc) const {
 bool Plan::masks_columns(const ConvDesc &desc) const {
     const SchedulePlanning &planning = row_of(desc, *this).planning;
     return planning.masks_columns != nullptr && planning.masks_columns(desc, target);
+}
+
+int Plan::row_tile(const ConvDesc &desc) const {
+    const SchedulePlanning &planning = row_of(desc, *this).planning;
+    return planning.row_tile != nullptr ? planning.row_tile(desc, params) : 0;
 }
 
 double Plan::relative_error() const {

@@ -36,6 +36,9 @@ struct Plan {
     /// The same of reading them in place (SchedulePlanning::masks_columns).
     bool masks_columns(const ConvDesc &desc) const;
 
+    /// Positions of its tiles, if these never span rows (SchedulePlanning::row_tile).
+    int row_tile(const ConvDesc &desc) const;
+
     /// The error bound that applies: 0 for that of a sum (runtime/oracle_op.cpp), else
     /// VariantInfo::relative_error.
     double relative_error() const;

@@ -36,6 +36,9 @@ struct SchedulePlanning {
 
     /// Whether it reads them in place instead (ConvPipeline::masks_columns). Null: never.
     bool (*masks_columns)(const ConvDesc &desc, const Target &target) = nullptr;
+
+    /// Positions of a tile that never spans rows; 0 if tiles may (OpInput::row_tile). Null: always 0.
+    int (*row_tile)(const ConvDesc &desc, const Params &params) = nullptr;
 };
 
 /// reject() of a schedule that takes everything.

@@ -64,7 +64,8 @@ TEST_F(CliRecords, ExplainNamesTheRecordAndWhatWasPassedOver) {
     EXPECT_EQ(explained("--no-db")["source"], "default");
     EXPECT_EQ(explained("--db t.jsonl --threads 2")["source"], "default")
         << "nothing is known of two threads";
-    EXPECT_EQ(explained("--db t.jsonl --schedule x86_avx2")["source"], "explicit");
+    EXPECT_EQ(explained("--db t.jsonl --schedule " + make_plan(kDesc, host_target()).plan.schedule)["source"],
+              "explicit");
 }
 
 TEST_F(CliRecords, ProjectGoesBeforeUser) {

@@ -457,5 +457,59 @@ TEST(PrepareHalide, TurnsTheSlpVectoriserOff) {
     EXPECT_NE(std::string(args).find("-vectorize-slp=false"), std::string::npos);
 }
 
+TEST(Planner, BlocksOfWeightsNarrowerThanAVectorAreLeftToTheGenericSchedule) {
+    PlanRequest request;
+    request.co_block = 8;
+    request.accuracy = Accuracy::Exact;
+    const ConvDesc desc = ConvDesc::parse("conv_ci16_i9x9_co32_k3_p1");
+    EXPECT_EQ(make_plan(desc, parse_target("x86_avx2"), request).plan.text(),
+              "direct/x86_avx2/co_vectors=1,rows=9,tile_p=8,unroll_ci=4");
+    const PlanChoice wide = make_plan(desc, parse_target("x86_avx512"), request);
+    EXPECT_EQ(wide.plan.schedule, "generic");
+    EXPECT_EQ(wide.plan.packing(desc).co_block, 8);
+    EXPECT_NE(wide.rejected.back().reason.find("less than the 16 lanes"), std::string::npos);
+}
+
+TEST(Planner, FewerChannelsThanLanesHaveARegisterTile) {
+    for (const char *target : {"x86_avx2", "x86_avx512"}) {
+        for (const char *key :
+             {"conv_ci64_i9x9_co2_k3_p1", "conv_ci8_i9x9_co1_k1", "deconv_ci8_i9x9_co3_k2_s2"})
+            EXPECT_EQ(make_plan(ConvDesc::parse(key), parse_target(target)).plan.schedule, target) << key;
+    }
+    EXPECT_EQ(make_plan(ConvDesc::parse("conv_ci8_i9x9_co8_k3_g2"), parse_target("x86_avx2")).plan.variant,
+              "joined");
+}
+
+TEST(Planner, TilesOfARowAreKnownWhereRowsAreAMultipleOfThem) {
+    const auto row_tile = [](const char *key, const char *target, const Params &params) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        PlanRequest request;
+        request.accuracy = Accuracy::Exact;
+        request.params = params;
+        return make_plan(desc, parse_target(target), request).plan.row_tile(desc);
+    };
+    EXPECT_EQ(row_tile("conv_ci64_i56x56_co32_k3_p1", "x86_avx512", {}), 14);
+    EXPECT_EQ(row_tile("conv_ci64_i56x56_co64_k3_p1", "x86_avx512", {}), 0) << "6 of 56";
+    EXPECT_EQ(row_tile("conv_ci64_i56x56_co64_k3_p1", "x86_avx512", {{"tile_p", 4}}), 4);
+    EXPECT_EQ(row_tile("conv_ci64_i54x54_co64_k3_p1", "x86_avx2", {{"tile_p", 6}}), 6);
+    EXPECT_EQ(row_tile("conv_ci64_i56x56_co32_k1", "x86_avx512", {}), 0) << "positions as they lie";
+    EXPECT_EQ(row_tile("conv_ci32_i28x28_co32_k3_p1_g8", "x86_avx512", {{"tile_p", 14}}), 14) << "joined";
+    EXPECT_EQ(row_tile("conv_ci64_i28x28_co64_k3_p1_g64", "x86_avx512", {}), 0) << "not flattened";
+}
+
+TEST(Planner, WeightsFromFarTakeMorePositionsOrFewerWeights) {
+    const auto plan = [](const char *key, Accuracy accuracy) {
+        PlanRequest request;
+        request.accuracy = accuracy;
+        return make_plan(ConvDesc::parse(key), parse_target("x86_avx512"), request).plan;
+    };
+    // 4 vectors of 512 channels x 9 taps take 1.1 MiB, more than L2.
+    EXPECT_LT(plan("conv_ci512_i28x28_co512_k3_p1", Accuracy::Exact).params.at("co_vectors"), 4);
+    EXPECT_EQ(plan("conv_ci128_i28x28_co128_k3_p1", Accuracy::Exact).params.at("co_vectors"), 4);
+    // F(4, 3) has 9 MiB of weights for 16 tiles, F(2, 3) 4 MiB for 49.
+    EXPECT_EQ(plan("conv_ci256_i14x14_co256_k3_p1", Accuracy::Fast).params.at("tile"), 2);
+    EXPECT_EQ(plan("conv_ci128_i28x28_co128_k3_p1", Accuracy::Fast).params.at("tile"), 4);
+}
+
 } // namespace
 } // namespace convsmith

@@ -189,7 +189,7 @@ TEST(Workspace, FusedOpsNeverHoldAWholeResultBetweenThem) {
         const Workspace workspace = workspace_of(row.key);
         EXPECT_GT(workspace.heap, 0) << row.key;
         EXPECT_LE(workspace.heap, 2 << 20) << row.key;
-        EXPECT_LE(workspace.heap, row.between * 4 / 4) << row.key << ": a quarter of a result";
+        EXPECT_LE(workspace.heap, row.between * 4 / 3) << row.key << ": a third of a result";
         EXPECT_LE(workspace.stack, kMostStack) << row.key;
     }
 }

@@ -82,15 +82,16 @@ int choose_rows(const ConvDesc &desc, const Target &target) {
 
 /// All dense ops have the same: the cheapest of one alone; of several the class's favourite, or what the op
 /// of the fewest channels fills, at least 2.
-int choose_vectors(const ConvDesc &desc, const Numbers &numbers, int lanes) {
+int choose_vectors(const ConvDesc &desc, const Target &target) {
     constexpr int kFewest = 2;
     std::vector<const ConvDesc *> dense;
     for (const ConvDesc *op : ops_of(desc))
         if (!is_channelwise(*op))
             dense.push_back(op);
     if (dense.size() == 1)
-        return choose_co_vectors(numbers, *dense.front(), lanes);
-    int vectors = numbers.dense.front().co_vectors;
+        return choose_co_vectors(target, *dense.front());
+    const int lanes = vector_lanes(target, desc.acc_type);
+    int vectors = numbers_of(target).dense.front().co_vectors;
     for (const ConvDesc *op : dense)
         vectors = std::min(vectors, std::max(kFewest, (op->co + lanes - 1) / lanes));
     return vectors;
@@ -101,7 +102,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const int lanes = vector_lanes(target, desc.acc_type);
     Params full = params;
     const int co_vectors =
-        derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(desc, numbers, lanes));
+        derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(desc, target));
     check_co_vectors("chain", target, co_vectors, numbers.most_vectors(), lanes, co_block);
     int &rows = derive(full, "rows", choose_rows(desc, target));
     // A task is at least as high as the highest register tile.

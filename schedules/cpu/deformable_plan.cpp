@@ -34,7 +34,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     Params full = params;
     const ConvDesc merged = merge_trivial_axes(desc);
     const int row = out_extents(merged)[merged.rank - 1];
-    derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_co_vectors(numbers, desc, lanes));
+    derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_co_vectors(target, desc));
     derive(full, "tile_p", choose_tile_p(numbers, full["co_vectors"], row));
     full["tile_p"] = std::clamp(full["tile_p"], 1, row);
     derive(full, "chunk", choose_chunk(row, full["tile_p"], most_samples(merged, row, target)));

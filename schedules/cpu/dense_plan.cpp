@@ -27,23 +27,30 @@ std::optional<std::string> reject_dense_tile(const ConvDesc &desc, const Target 
     const int lanes = vector_lanes(target, desc.acc_type);
     const bool is_apart = keeps_channels(desc); // lanes are groups
     const int co = is_apart ? desc.co : desc.co / desc.groups;
-    if (co < lanes || (desc.groups > 1 && co % lanes != 0))
+    if (desc.groups > 1 && (is_apart ? co < lanes : co % lanes != 0))
         return (is_apart ? "co is " : "co per group is ") + std::to_string(co) + ", " +
                (co < lanes ? "fewer than the " : "not a multiple of the ") + std::to_string(lanes) +
                " lanes of a vector";
     return std::nullopt;
 }
 
-int choose_co_vectors(const Numbers &numbers, const ConvDesc &desc, int lanes) {
+int choose_co_vectors(const Target &target, const ConvDesc &desc) {
+    const Numbers &numbers = numbers_of(target);
+    const int lanes = vector_lanes(target, desc.acc_type);
     const bool is_apart = keeps_channels(desc); // lanes are groups
     const int co = is_apart ? desc.co : desc.co / desc.groups;
+    const int64_t vector_bytes = int64_t{target.vector_bytes} * (desc.ci / desc.groups) *
+                                 spatial_product(desc.kernel, desc.rank); // of weights
     const int vectors = (co + lanes - 1) / lanes;
     int best = 1;
     double least = 0;
     for (const DenseShape &tile : numbers.dense) {
         const int blocks = (vectors + tile.co_vectors - 1) / tile.co_vectors;
         const bool spans_groups = desc.groups > 1 && !is_apart && vectors % tile.co_vectors != 0;
-        const double cost = blocks * tile.co_vectors * tile.cost;
+        const bool is_far = tile.co_vectors * vector_bytes > target.l2_bytes;
+        const double slower =
+            is_far ? std::max(1.0, static_cast<double>(numbers.far_positions) / tile.positions) : 1;
+        const double cost = blocks * tile.co_vectors * tile.cost * slower;
         if (tile.co_vectors <= vectors && !spans_groups && (least == 0 || cost < least))
             best = tile.co_vectors, least = cost;
     }

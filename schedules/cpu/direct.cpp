@@ -100,7 +100,8 @@ void schedule_dense_tile(ConvPipeline &conv, const DenseTile &b) {
         .unroll(co_u)
         .unroll(conv.at[0])
         .unroll(r_u);
-    if (conv.r_ci && choose_unroll_taps(conv.desc, b.unroll_ci) > 1)
+    // Not where neighbours are seen to read the same elements for different taps, which LLVM would keep.
+    if (conv.r_ci && conv.row_tile == 0 && choose_unroll_taps(conv.desc, b.unroll_ci) > 1)
         sum.update().unroll(conv.r_k[0]);
     Func weights = conv.joined.defined()
                        ? conv.joined.in(sum)
@@ -128,6 +129,8 @@ void schedule_direct(ConvPipeline &conv, const Plan &plan) {
         conv.output.parallel(co_o);
 
     conv.acc.compute_at(conv.output, p_t);
+    if (conv.row_tile > 0)
+        conv.acc.align_bounds(conv.at[0], conv.row_tile);
     schedule_dense_tile(conv, {b.lanes, b.co_block, b.tile_p, b.unroll_ci});
     if (conv.is_padded() || stages_gathered(conv) || conv.desc.in_layout == Layout::ChannelsFirst)
         schedule_strip(conv, plan, b, p_b);

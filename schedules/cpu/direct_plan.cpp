@@ -28,22 +28,30 @@ int choose_fully_connected_vectors(int most, int co, int lanes) {
     return std::min(most, (co + lanes - 1) / lanes);
 }
 
-int choose_vectors(const ConvDesc &desc, const Numbers &numbers, int lanes) {
+int choose_vectors(const ConvDesc &desc, const Target &target) {
     if (desc.groups == 1 && spatial_product(out_extents(desc), desc.rank) == 1)
-        return choose_fully_connected_vectors(numbers.one_position_vectors, desc.co, lanes);
-    return choose_co_vectors(numbers, desc, lanes);
+        return choose_fully_connected_vectors(numbers_of(target).one_position_vectors, desc.co,
+                                              vector_lanes(target, desc.acc_type));
+    return choose_co_vectors(target, desc);
 }
 
 /// Rows of a block of the merged problem such that blocks are equally high and a block's input takes about
-/// L2, or twice L2 where every element serves several taps: it is read once per block of co_block channels,
-/// slowly enough for L3, while lower blocks copy more halo rows and stream the weights more often.
+/// L2, or Numbers::strip of it where every element serves several taps: it is read once per block of co_block
+/// channels, while lower blocks copy more halo rows and stream the weights more often.
 int choose_rows(const ConvDesc &d, const Target &target) {
     const Spatial out = out_extents(d);
     const bool is_gathered = is_pointwise(d); // strided
     int64_t row_bytes = static_cast<int64_t>(d.ci) * static_cast<int64_t>(dtype_bytes(d.in_type));
     for (int a = 1; a < d.rank; a++)
         row_bytes *= is_gathered ? out[a] : d.in[a] + d.pad_begin[a] + d.pad_end[a];
-    const int64_t budget = (spatial_product(d.kernel, d.rank) > 1 ? 2 : 1) * int64_t{target.l2_bytes};
+    const Numbers &numbers = numbers_of(target);
+    const int64_t taps = spatial_product(d.kernel, d.rank);
+    const int64_t weight_bytes =
+        int64_t{d.co} * (d.ci / d.groups) * taps * static_cast<int64_t>(dtype_bytes(d.in_type));
+    const double part = taps == 1                        ? 1
+                        : weight_bytes > target.l2_bytes ? numbers.strip_far_weights
+                                                         : numbers.strip;
+    const auto budget = static_cast<int64_t>(part * target.l2_bytes);
     const int64_t strip_rows = std::max<int64_t>(1, budget / std::max<int64_t>(1, row_bytes));
     const int64_t span = effective_kernel(d.kernel[0], d.dilation[0]);
     const int64_t rows =
@@ -57,16 +65,20 @@ bool reads_in_place(const ConvDesc &merged) {
            merged.in_layout == Layout::ChannelsLast;
 }
 
-/// Positions of a block of such a problem: all, if three eighths of L2 hold their input.
-/// Else whole register tiles that overlap least where blocks do, and whose input takes about an eighth of L2:
-/// it is near for every block of channels while all weights stream past; larger blocks read both from L2,
-/// where positions of many channels share few sets.
+/// Positions of a block of such a problem: all, if their input fits its part of L2.
+/// Else whole register tiles that overlap least where blocks do, and whose input takes about a smaller part
+/// of it: it is near for every block of channels while all weights stream past; larger blocks read both from
+/// L2, where positions of many channels share few sets.
 int choose_positions(const ConvDesc &d, const Target &target, int co_vectors) {
-    const int all = out_extents(d)[0], tile = std::max(1, choose_tile_p(numbers_of(target), co_vectors, all));
+    const Numbers &numbers = numbers_of(target);
+    const int all = out_extents(d)[0], tile = std::max(1, choose_tile_p(numbers, co_vectors, all));
     const int64_t position_bytes = int64_t{d.ci} * static_cast<int64_t>(dtype_bytes(d.in_type));
-    if (all * position_bytes <= target.l2_bytes / 8 * 3)
+    const auto part_of_l2 = [&](double part) { return static_cast<int64_t>(part * target.l2_bytes); };
+    if (all * position_bytes <= part_of_l2(numbers.whole_positions))
         return all;
-    const int wanted = static_cast<int>(std::clamp<int64_t>(target.l2_bytes / 8 / position_bytes, 1, all));
+    const bool is_far = position_bytes * d.co / d.groups > target.l2_bytes;
+    const int64_t bytes = part_of_l2(is_far ? numbers.block_far_weights : numbers.block_positions);
+    const int wanted = static_cast<int>(std::clamp<int64_t>(bytes / position_bytes, 1, all));
     int best = tile;
     int64_t least = 0;
     for (int block = std::max(2, wanted / 2 / tile) * tile; block <= std::max(3 * tile, wanted * 3 / 2);
@@ -78,11 +90,21 @@ int choose_positions(const ConvDesc &d, const Target &target, int co_vectors) {
     return std::min(best, all);
 }
 
+/// Whether LLVM 14 spills an accumulator where several channels of a strided window are unrolled: seen with
+/// tiles of 31 of 32 registers. So many multiply-adds hide the loop's own instructions.
+bool spills_if_unrolled(const ConvDesc &merged, const Target &target, const Params &params) {
+    constexpr int kManyRegisters = 32;
+    const int vectors = params.at("co_vectors"), tile = params.at("tile_p");
+    return merged.stride[merged.rank - 1] > 1 && !is_pointwise(merged) && merged.ci / merged.groups > 4 &&
+           target.vector_registers >= kManyRegisters &&
+           vectors * tile + std::min(vectors, tile) + 1 > target.vector_registers - 2;
+}
+
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
     const int lanes = vector_lanes(target, desc.acc_type);
     const Numbers &numbers = numbers_of(target);
     Params full = params;
-    derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(desc, numbers, lanes));
+    derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(desc, target));
     const ConvDesc merged = merge_trivial_axes(desc);
     const Spatial out = out_extents(merged);
     derive(full, "rows",
@@ -90,8 +112,10 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
                                   : choose_rows(merged, target));
     full["rows"] = std::min(full["rows"], out[0]);
     const int64_t block_p = int64_t{row_positions(merged)} * full["rows"];
-    derive(full, "tile_p", choose_tile_p(numbers, full["co_vectors"], block_p));
-    derive(full, "unroll_ci", choose_unroll_ci(desc.ci / desc.groups));
+    const int row = merged.rank > 1 ? out[merged.rank - 1] : 0;
+    derive(full, "tile_p", choose_tile_p(numbers, full["co_vectors"], block_p, row));
+    derive(full, "unroll_ci",
+           spills_if_unrolled(merged, target, full) ? 1 : choose_unroll_ci(desc.ci / desc.groups));
     const bool has_one_position = spatial_product(out, merged.rank) == 1;
     check_dense_tile("direct", desc, target, full,
                      has_one_position ? numbers.one_position_vectors : numbers.most_vectors(), co_block);
@@ -101,14 +125,19 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
 } // namespace
 
 // The tile of output positions that fits the registers and costs least over a block: positions computed,
-// those of the last tile that are computed twice included, times 5 % for every position less than the
-// largest tile (fewer accumulators hide less of the FMA latency).
-int choose_tile_p(const Numbers &numbers, int co_vectors, int64_t block_p) {
+// those of the last tile that are computed twice included, times smaller_tile_cost. Where a tile may span
+// rows, every position has a pointer of its own, and so many fit the general registers: with 12 of them, 2
+// vectors of AVX-512 took 1.4 times as long as with 14 positions of one row.
+int choose_tile_p(const Numbers &numbers, int co_vectors, int64_t block_p, int row) {
+    constexpr int kMostPointers = 7;
+    constexpr double kSpilled = 1.4;
     if (block_p == 1)
         return 1;
     const int largest = numbers.largest(co_vectors);
     const auto cost = [&](int tile) {
-        return static_cast<double>(rounded_up(block_p, tile)) * (1 + 0.05 * (largest - tile));
+        const bool spills = row != 0 && row % tile != 0 && tile > kMostPointers;
+        return static_cast<double>(rounded_up(block_p, tile)) * smaller_tile_cost(tile, largest) *
+               (spills ? kSpilled : 1);
     };
     int best = largest;
     for (int tile = largest - 1; tile * co_vectors > numbers.accumulators; tile--) {
@@ -118,10 +147,17 @@ int choose_tile_p(const Numbers &numbers, int co_vectors, int64_t block_p) {
     return best;
 }
 
-// All of a few channels; else the largest small power of two that divides them.
+int row_tile(const ConvDesc &desc, const Params &params) {
+    const ConvDesc merged = merge_trivial_axes(desc);
+    const int tile = params.at("tile_p"), row = out_extents(merged)[merged.rank - 1];
+    return merged.rank > 1 && tile > 1 && row % tile == 0 ? tile : 0;
+}
+
+// All of up to 8 channels, which leaves no loop over them; else the largest small power of two that divides
+// them.
 int choose_unroll_ci(int ci) {
-    constexpr int kMost = 4;
-    if (ci <= kMost)
+    constexpr int kAll = 8, kMost = 4;
+    if (ci <= kAll)
         return ci;
     int unroll = kMost;
     while (ci % unroll != 0)
@@ -145,7 +181,9 @@ SchedulePlanning direct_planning() {
             complete,
             packing_by_vectors,
             nullptr,
-            /* copies_rows */ true};
+            /* copies_rows */ true,
+            nullptr,
+            row_tile};
 }
 
 } // namespace convsmith::cpu

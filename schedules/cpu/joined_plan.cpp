@@ -70,7 +70,11 @@ SchedulePlanning joined_planning() {
             },
             reject,
             complete,
-            packing_by_vectors};
+            packing_by_vectors,
+            nullptr,
+            false,
+            nullptr,
+            row_tile};
 }
 
 } // namespace convsmith::cpu

@@ -25,6 +25,18 @@ struct Numbers {
     /// The largest tile of each number of vectors, the favourite first; the planner takes the cheapest for a
     /// problem's channels. Every number up to the widest has one.
     std::vector<DenseShape> dense;
+    /// Input of a block of rows that a dense window copies, as a part of L2 (targets.inc): what serves
+    /// several taps is read seldom enough for L3 where multiply-adds are slow, or where the weights, which
+    /// every block reads, take more than L2 (strip_far_weights).
+    double strip = 2, strip_far_weights = 2;
+    /// Positions of a tile for which a vector of weights is in time from L3: fewer cost in proportion where
+    /// the weights of a block of channels take more than L2.
+    int far_positions = 6;
+    /// Input of a block of a matrix product over positions, as parts of L2: of all positions, where they need
+    /// no blocks; of a block; of a block where the weights, which every block reads, take more than L2.
+    double whole_positions = 0.375, block_positions = 0.125, block_far_weights = 0.125;
+    /// Whether the loads of weights may outweigh the multiply-adds that the larger Winograd tile saves.
+    bool weighs_winograd_tiles = false;
     int one_position_vectors = 0; ///< most vectors of a tile of one position (fully connected layers)
     /// The planner takes the cheapest; where positions lie on one axis or three, the first of one row.
     std::vector<ChannelTile> channelwise;

@@ -6,6 +6,7 @@
 #include "schedules/cpu/numbers.h"
 #include "schedules/plan.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -43,9 +44,20 @@ ChannelTile choose_channel_tile(const ConvDesc &desc, const Target &target);
 /// differently in each, and the later one would decide. Defined in channelwise_plan.cpp.
 int choose_task_rows(int extent, int wanted, int least);
 
+/// Time per position of a register tile of `tile` positions beside that of the largest one: 5 % for each
+/// less, and in all not more than for a largest tile of 6 (fewer accumulators hide less of the FMA latency).
+inline double smaller_tile_cost(int tile, int largest) {
+    return 1 + 0.05 * std::min(1.0, 6.0 / largest) * (largest - tile);
+}
+
 /// The tile of output positions beside `co_vectors` that fits the registers and costs least over a block of
-/// `block_p` positions; defined in direct_plan.cpp.
-int choose_tile_p(const Numbers &numbers, int co_vectors, int64_t block_p);
+/// `block_p` positions. `row` is that of flattened positions whose rows lie apart, 0 where the positions of
+/// every tile are neighbours. Defined in direct_plan.cpp.
+int choose_tile_p(const Numbers &numbers, int co_vectors, int64_t block_p, int row = 0);
+
+/// The tile of `params` if rows of the problem are a multiple of it, as of the schedules that share
+/// direct.cpp; else 0. Defined in direct_plan.cpp.
+int row_tile(const ConvDesc &desc, const Params &params);
 
 /// Input channels of an iteration of a dense reduction's inner loop; defined in direct_plan.cpp.
 int choose_unroll_ci(int ci);

@@ -42,7 +42,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     Params full = params;
     const ConvDesc merged = merge_trivial_axes(desc);
     const Spatial q = phase_extents(merged);
-    derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_co_vectors(numbers, desc, lanes));
+    derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_co_vectors(target, desc));
     derive(full, "rows", choose_rows(merged, target));
     full["rows"] = std::min(full["rows"], q[0]);
     const int row_q = merged.rank == 1 ? full["rows"] : q[merged.rank - 1];

@@ -14,36 +14,15 @@
 namespace convsmith::cpu {
 namespace {
 
-/// Both transforms cost about 800 instructions per tile and vector of channels, the products of a tile 36
-/// FMAs per pair of vector and channel: below 32 channels the transforms take most of what is saved, below 16
-/// where a tap is 5 wide.
-std::optional<std::string> loses(const ConvDesc &desc, const Target &) {
-    const bool is_wide =
-        std::any_of(desc.kernel.begin(), desc.kernel.begin() + desc.rank, [](int taps) { return taps > 3; });
-    const int kFewestChannels = is_wide ? 16 : 32;
-    constexpr double kLeastGain = 1.4;
-    constexpr int kFewestTiles = 4;
-    if (desc.ci < kFewestChannels || desc.co < kFewestChannels)
-        return "fewer than " + std::to_string(kFewestChannels) +
-               " channels: the transforms take what is saved";
-    const int tile = choose_winograd_tile(desc);
-    const double gain = winograd_gain(desc, tile);
-    if (gain < kLeastGain)
-        return "saves too little: " + std::to_string(gain) + " multiplications per one, tiles overhang";
-    if (winograd_tiles(desc, tile).total() < kFewestTiles)
-        return "fewer than " + std::to_string(kFewestTiles) + " tiles for the weights of a transform";
-    return std::nullopt;
-}
-
 /// Vectors of the first tile that pads the channels by at most an eighth, else of the one that pads them
-/// least; slower tiles only for the channels of one vector.
+/// least; slower tiles only where one block of them holds all channels.
 int choose_vectors(const Numbers &numbers, int co, int lanes) {
     constexpr int kPadded = 8;
     int best = 1, least = 0;
     for (const DenseShape &shape : numbers.dense) {
         const int block = shape.co_vectors * lanes;
         const int padded = static_cast<int>(rounded_up(co, block)) - co;
-        if (co <= lanes || shape.cost > 1)
+        if (co > block && shape.cost > 1)
             continue;
         if (padded * kPadded <= co)
             return shape.co_vectors;
@@ -87,13 +66,12 @@ Sizing sizing_of(const ConvDesc &d, const Target &target, int tile) {
     return s;
 }
 
-/// Largest register tile that needs the fewest cycles for `strip_t` tiles, 5 % added for each tile less than
-/// fit (fewer accumulators hide less of the FMA latency).
+/// Largest register tile that needs the fewest cycles for `strip_t` tiles, smaller_tile_cost included.
 int choose_tile_t(const Numbers &numbers, int co_vectors, int strip_t) {
     const int largest = numbers.largest(co_vectors);
     const auto cost = [&](int t) {
         const int computed = (strip_t + t - 1) / t * t;
-        return computed * (1 + 0.05 * (largest - t));
+        return computed * smaller_tile_cost(t, largest);
     };
     int best = std::min(largest, strip_t);
     for (int t = best - 1; t >= 1 && t * co_vectors >= numbers.accumulators; t--) {
@@ -137,6 +115,40 @@ Strip choose_strip(const ConvDesc &d, const Target &target, int tile, int co_vec
     return best;
 }
 
+/// F(4, 3), which saves most; where its weights come from far and few tiles use them, F(2, 3), if the class's
+/// multiply-adds are so fast that the weights decide. `merged` after merge_trivial_axes.
+int choose_tile(const ConvDesc &merged, const Target &target, int co_vectors) {
+    const int tile = choose_winograd_tile(merged);
+    if (tile == 2 || !numbers_of(target).weighs_winograd_tiles)
+        return tile;
+    return choose_strip(merged, target, 2, co_vectors).cycles <
+                   choose_strip(merged, target, tile, co_vectors).cycles
+               ? 2
+               : tile;
+}
+
+/// Both transforms cost about 800 instructions per tile and vector of channels, the products of a tile 36
+/// FMAs per pair of vector and channel: below 32 channels the transforms take most of what is saved, below 16
+/// where a tap is 5 wide.
+std::optional<std::string> loses(const ConvDesc &desc, const Target &target) {
+    const bool is_wide =
+        std::any_of(desc.kernel.begin(), desc.kernel.begin() + desc.rank, [](int taps) { return taps > 3; });
+    const int kFewestChannels = is_wide ? 16 : 32;
+    constexpr double kLeastGain = 1.4;
+    constexpr int kFewestTiles = 4;
+    if (desc.ci < kFewestChannels || desc.co < kFewestChannels)
+        return "fewer than " + std::to_string(kFewestChannels) +
+               " channels: the transforms take what is saved";
+    const int vectors = choose_vectors(numbers_of(target), desc.co, vector_lanes(target, desc.acc_type));
+    const int tile = choose_tile(merge_trivial_axes(desc), target, vectors);
+    const double gain = winograd_gain(desc, tile);
+    if (gain < kLeastGain)
+        return "saves too little: " + std::to_string(gain) + " multiplications per one, tiles overhang";
+    if (winograd_tiles(desc, tile).total() < kFewestTiles)
+        return "fewer than " + std::to_string(kFewestTiles) + " tiles for the weights of a transform";
+    return std::nullopt;
+}
+
 /// Blocks of channels whose products take at most 160 KiB, a part of L2, and that divide all evenly; at least
 /// four groups, so that threads can share a single strip.
 int choose_co_blocks(const ConvDesc &d, int co_block, int strip_t, int elements) {
@@ -175,9 +187,9 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const Numbers &numbers = numbers_of(target);
     Params full = params;
     const ConvDesc d = merge_trivial_axes(desc);
-    derive(full, "tile", choose_winograd_tile(d));
-    check_winograd_tile(target.name + " winograd", d, full["tile"]);
     derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(numbers, desc.co, lanes));
+    derive(full, "tile", choose_tile(d, target, full["co_vectors"]));
+    check_winograd_tile(target.name + " winograd", d, full["tile"]);
     check_co_vectors("winograd", target, full["co_vectors"], numbers.most_vectors(), lanes, co_block);
     if ((full["co_vectors"] - 1) * lanes >= desc.co) // Halide 14 compiles no loop that it finds empty
         throw Error(ErrorCode::BadArgument, target.name + " winograd: co_vectors is " +
