@@ -26,12 +26,14 @@ std::set<std::string> pairs_of(const Space &space) {
     return pairs;
 }
 
-TEST(Space, EveryPlanIsLegalAndDistinct) {
-    for (const char *key :
-         {kDense, "conv_ci32_i9x9_co32_k3_p1_g32", "deconv_ci16_i5x5_co16_k3_s2_p1", "maxpool_ci8_i9x9_k3_s2",
-          "conv_ci8_i6x6_co8_k3_p1_g8_then_conv_co16_k1", "conv_ci24_i7x7_co48_k3_p1_g4"}) {
+class SpaceOf : public ::testing::TestWithParam<const char *> {};
+
+TEST_P(SpaceOf, EveryPlanIsLegalAndDistinct) {
+    for (const char *key : {kDense, "conv_ci32_i9x9_co32_k3_p1_g32", "deconv_ci16_i5x5_co16_k3_s2_p1",
+                            "maxpool_ci8_i9x9_k3_s2", "conv_ci16_i6x6_co16_k3_p1_g16_then_conv_co16_k1",
+                            "conv_ci24_i7x7_co48_k3_p1_g4", "conv_ci256_i14x14_co256_k1"}) {
         const ConvDesc desc = ConvDesc::parse(key);
-        const Space space = space_of(key);
+        const Space space = space_of(key, GetParam());
         std::set<std::string> texts;
         for (const Plan &plan : space.plans) {
             EXPECT_TRUE(texts.insert(plan.text()).second) << key << ": " << plan.text() << " twice";
@@ -44,6 +46,9 @@ TEST(Space, EveryPlanIsLegalAndDistinct) {
         EXPECT_GT(space.plans.size(), 1u) << key;
     }
 }
+
+INSTANTIATE_TEST_SUITE_P(Targets, SpaceOf, ::testing::Values("x86_avx2", "x86_avx512"),
+                         [](const auto &info) { return std::string(info.param); });
 
 TEST(Space, FirstPlanIsThePlannersOwn) {
     const Space space = space_of(kDense);

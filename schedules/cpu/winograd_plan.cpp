@@ -117,14 +117,15 @@ Strip choose_strip(const ConvDesc &d, const Target &target, int tile, int co_vec
 
 /// F(4, 3), which saves most; where its weights come from far and few tiles use them, F(2, 3), if the class's
 /// multiply-adds are so fast that the weights decide. `merged` after merge_trivial_axes.
-int choose_tile(const ConvDesc &merged, const Target &target, int co_vectors) {
+int choose_tile(const ConvDesc &merged, const Target &target) {
+    const Numbers &numbers = numbers_of(target);
     const int tile = choose_winograd_tile(merged);
-    if (tile == 2 || !numbers_of(target).weighs_winograd_tiles)
+    if (tile == 2 || !numbers.weighs_winograd_tiles)
         return tile;
-    return choose_strip(merged, target, 2, co_vectors).cycles <
-                   choose_strip(merged, target, tile, co_vectors).cycles
-               ? 2
-               : tile;
+    const auto cycles = [&](int of_tile) {
+        return choose_strip(merged, target, of_tile, numbers.dense.front().co_vectors).cycles;
+    };
+    return cycles(2) < cycles(tile) ? 2 : tile;
 }
 
 /// Both transforms cost about 800 instructions per tile and vector of channels, the products of a tile 36
@@ -139,8 +140,7 @@ std::optional<std::string> loses(const ConvDesc &desc, const Target &target) {
     if (desc.ci < kFewestChannels || desc.co < kFewestChannels)
         return "fewer than " + std::to_string(kFewestChannels) +
                " channels: the transforms take what is saved";
-    const int vectors = choose_vectors(numbers_of(target), desc.co, vector_lanes(target, desc.acc_type));
-    const int tile = choose_tile(merge_trivial_axes(desc), target, vectors);
+    const int tile = choose_tile(merge_trivial_axes(desc), target);
     const double gain = winograd_gain(desc, tile);
     if (gain < kLeastGain)
         return "saves too little: " + std::to_string(gain) + " multiplications per one, tiles overhang";
@@ -188,13 +188,13 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     Params full = params;
     const ConvDesc d = merge_trivial_axes(desc);
     derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(numbers, desc.co, lanes));
-    derive(full, "tile", choose_tile(d, target, full["co_vectors"]));
-    check_winograd_tile(target.name + " winograd", d, full["tile"]);
     check_co_vectors("winograd", target, full["co_vectors"], numbers.most_vectors(), lanes, co_block);
     if ((full["co_vectors"] - 1) * lanes >= desc.co) // Halide 14 compiles no loop that it finds empty
         throw Error(ErrorCode::BadArgument, target.name + " winograd: co_vectors is " +
                                                 std::to_string(full["co_vectors"]) + ", more than the " +
                                                 std::to_string(desc.co) + " channels fill");
+    derive(full, "tile", choose_tile(d, target));
+    check_winograd_tile(target.name + " winograd", d, full["tile"]);
     derive(full, "rows", choose_strip(d, target, full["tile"], full["co_vectors"]).rows);
     const WinogradTiles tiles = winograd_tiles(d, full["tile"]);
     full["rows"] = std::min(full["rows"], tiles.rows);
