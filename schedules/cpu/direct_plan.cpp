@@ -35,8 +35,16 @@ int choose_vectors(const ConvDesc &desc, const Target &target) {
     return choose_co_vectors(target, desc);
 }
 
+/// Whether the weights, which every block reads, take more than L2.
+bool has_far_weights(const ConvDesc &d, const Target &target) {
+    return int64_t{d.co} * (d.ci / d.groups) * spatial_product(d.kernel, d.rank) *
+               static_cast<int64_t>(dtype_bytes(d.weight_type)) >
+           target.l2_bytes;
+}
+
 /// Rows of a block of the merged problem such that blocks are equally high and a block's input takes about
-/// L2, or Numbers::strip of it where every element serves several taps: it is read once per block of co_block
+/// L2, or Numbers::strip of it where every element serves several taps (twice L2 where weights come from
+/// beyond it, for lower blocks read these more often): it is read once per block of co_block
 /// channels, while lower blocks copy more halo rows and stream the weights more often.
 int choose_rows(const ConvDesc &d, const Target &target) {
     const Spatial out = out_extents(d);
@@ -44,13 +52,9 @@ int choose_rows(const ConvDesc &d, const Target &target) {
     int64_t row_bytes = static_cast<int64_t>(d.ci) * static_cast<int64_t>(dtype_bytes(d.in_type));
     for (int a = 1; a < d.rank; a++)
         row_bytes *= is_gathered ? out[a] : d.in[a] + d.pad_begin[a] + d.pad_end[a];
-    const Numbers &numbers = numbers_of(target);
-    const int64_t taps = spatial_product(d.kernel, d.rank);
-    const int64_t weight_bytes =
-        int64_t{d.co} * (d.ci / d.groups) * taps * static_cast<int64_t>(dtype_bytes(d.in_type));
-    const double part = taps == 1                        ? 1
-                        : weight_bytes > target.l2_bytes ? numbers.strip_far_weights
-                                                         : numbers.strip;
+    constexpr double kFarStrip = 2;
+    const bool is_window = spatial_product(d.kernel, d.rank) > 1;
+    const double part = !is_window ? 1 : has_far_weights(d, target) ? kFarStrip : numbers_of(target).strip;
     const auto budget = static_cast<int64_t>(part * target.l2_bytes);
     const int64_t strip_rows = std::max<int64_t>(1, budget / std::max<int64_t>(1, row_bytes));
     const int64_t span = effective_kernel(d.kernel[0], d.dilation[0]);
@@ -76,8 +80,8 @@ int choose_positions(const ConvDesc &d, const Target &target, int co_vectors) {
     const auto part_of_l2 = [&](double part) { return static_cast<int64_t>(part * target.l2_bytes); };
     if (all * position_bytes <= part_of_l2(numbers.whole_positions))
         return all;
-    const bool is_far = position_bytes * d.co / d.groups > target.l2_bytes;
-    const int64_t bytes = part_of_l2(is_far ? numbers.block_far_weights : numbers.block_positions);
+    const int64_t bytes =
+        part_of_l2(has_far_weights(d, target) ? numbers.block_far_weights : numbers.block_positions);
     const int wanted = static_cast<int>(std::clamp<int64_t>(bytes / position_bytes, 1, all));
     int best = tile;
     int64_t least = 0;
@@ -94,10 +98,9 @@ int choose_positions(const ConvDesc &d, const Target &target, int co_vectors) {
 /// tiles of 31 of 32 registers. So many multiply-adds hide the loop's own instructions.
 bool spills_if_unrolled(const ConvDesc &merged, const Target &target, const Params &params) {
     constexpr int kManyRegisters = 32;
-    const int vectors = params.at("co_vectors"), tile = params.at("tile_p");
     return merged.stride[merged.rank - 1] > 1 && !is_pointwise(merged) && merged.ci / merged.groups > 4 &&
            target.vector_registers >= kManyRegisters &&
-           vectors * tile + std::min(vectors, tile) + 1 > target.vector_registers - 2;
+           dense_registers(params.at("co_vectors"), params.at("tile_p")) > target.vector_registers - 2;
 }
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {

@@ -26,9 +26,8 @@ struct Numbers {
     /// problem's channels. Every number up to the widest has one.
     std::vector<DenseShape> dense;
     /// Input of a block of rows that a dense window copies, as a part of L2 (targets.inc): what serves
-    /// several taps is read seldom enough for L3 where multiply-adds are slow, or where the weights, which
-    /// every block reads, take more than L2 (strip_far_weights).
-    double strip = 2, strip_far_weights = 2;
+    /// several taps is read seldom enough for L3 where multiply-adds are slow.
+    double strip = 2;
     /// Positions of a tile for which a vector of weights is in time from L3: fewer cost in proportion where
     /// the weights of a block of channels take more than L2.
     int far_positions = 6;

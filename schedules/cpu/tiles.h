@@ -44,6 +44,11 @@ ChannelTile choose_channel_tile(const ConvDesc &desc, const Target &target);
 /// differently in each, and the later one would decide. Defined in channelwise_plan.cpp.
 int choose_task_rows(int extent, int wanted, int least);
 
+/// Registers of a dense tile: its accumulators, the operands of its smaller side and one of the other.
+constexpr int dense_registers(int co_vectors, int positions) {
+    return co_vectors * positions + (co_vectors < positions ? co_vectors : positions) + 1;
+}
+
 /// Time per position of a register tile of `tile` positions beside that of the largest one: 5 % for each
 /// less, and in all not more than for a largest tile of 6 (fewer accumulators hide less of the FMA latency).
 inline double smaller_tile_cost(int tile, int largest) {

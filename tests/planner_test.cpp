@@ -1,0 +1,304 @@
+// Which schedule the planner takes with which numbers, why not another, and what it refuses. What LLVM makes
+// of the plans: schedule_test.cpp.
+#include "generators/error.h"
+#include "schedules/cpu/tiles.h"
+#include "schedules/plan.h"
+#include "tests/error_of.h"
+
+#include <gtest/gtest.h>
+
+namespace convsmith {
+namespace {
+
+/// Why a variant, or a variant's schedule, was not taken; empty if it was not refused.
+std::string reason_of(const PlanChoice &choice, const std::string &schedule) {
+    for (const Rejection &rejection : choice.rejected) {
+        if (rejection.schedule == schedule)
+            return rejection.reason;
+    }
+    return "";
+}
+
+TEST(Planner, TakesTheTunedScheduleOnItsTarget) {
+    const ConvDesc desc = ConvDesc::parse("conv_ci64_i56x56_co64_k7x7_p3");
+    const PlanChoice choice = make_plan(desc, parse_target("x86_avx2"));
+    EXPECT_EQ(choice.plan.schedule, "x86_avx2");
+    EXPECT_EQ(choice.source, "default");
+    EXPECT_EQ(choice.rejected.size(), 4u) << "the special variants of conv";
+    EXPECT_EQ(reason_of(choice, "pointwise"), "takes conv with a kernel of 1, one group, no padding");
+}
+
+TEST(Planner, FallsBackVisiblyOnOtherTargets) {
+    const ConvDesc desc = ConvDesc::parse("conv_ci64_i56x56_co64_k3x3_p1");
+    const PlanChoice choice = make_plan(desc, parse_target("arm-64-linux"));
+    EXPECT_EQ(choice.plan.schedule, "generic");
+    EXPECT_EQ(reason_of(choice, "direct/x86_avx2"), "tuned for target x86_avx2, not arm_neon");
+}
+
+TEST(Planner, JoinsGroupsOfFewChannels) {
+    const auto plan = [](const char *key) {
+        return make_plan(ConvDesc::parse(key), parse_target("x86_avx2")).plan;
+    };
+    EXPECT_EQ(plan("conv_ci32_i56x56_co32_k3x3_p1_g8").text(),
+              "joined/x86_avx2/co_vectors=1,rows=56,tile_p=8,unroll_ci=4");
+    EXPECT_EQ(plan("conv_ci272_i14x14_co272_k1_g4").params.at("co_vectors"), 2)
+        << "groups of 68: few blocks span two";
+    EXPECT_EQ(plan("conv_ci64_i28x28_co64_k3_p1_g8").variant, "direct") << "whole vectors: nothing to join";
+}
+
+TEST(Planner, GivesTheRowsBetweenAPairHalfOfL2) {
+    const Target target = parse_target("x86_avx2");
+    const PlanChoice pair =
+        make_plan(ConvDesc::parse("conv_ci64_i224x224_co64_k3_p1_g64_relu6_then_conv_co64_k1_bias"), target);
+    EXPECT_EQ(pair.plan.text(), "chain/x86_avx2/co_vectors=2,rows=4") << "56 KiB a row";
+    const PlanChoice grouped =
+        make_plan(ConvDesc::parse("conv_ci64_i28x28_co64_k3_p1_g4_then_conv_co64_k1"), target);
+    EXPECT_EQ(grouped.plan.schedule, "generic");
+    EXPECT_EQ(reason_of(grouped, "chain/x86_avx2"), "grouped convolution");
+}
+
+TEST(Planner, GivesEveryRowOfChannelwiseOpsToOneTask) {
+    for (const int height : {7, 13, 56, 57, 111, 112, 113}) {
+        const std::string depthwise = "conv_ci32_i" + std::to_string(height) + "x112_co32_k3x3_p1_g32_bias";
+        for (const std::string &key : {depthwise, depthwise + "_then_conv_co64_k1x1"}) {
+            for (const int asked : {0, 5, 20, 1000}) {
+                PlanRequest request;
+                request.params = {{"rows", asked}};
+                const Plan plan = make_plan(ConvDesc::parse(key), parse_target("x86_avx2"), request).plan;
+                EXPECT_EQ(plan.schedule, "x86_avx2") << key;
+                EXPECT_EQ(height % plan.params.at("rows"), 0) << key << ", asked for " << asked;
+            }
+        }
+    }
+    EXPECT_EQ(cpu::choose_task_rows(112, 20, 2), 16);
+    EXPECT_EQ(cpu::choose_task_rows(112, 27, 2), 28);
+    EXPECT_EQ(cpu::choose_task_rows(112, 1, 2), 2);
+    EXPECT_EQ(cpu::choose_task_rows(113, 20, 2), 113);
+}
+
+TEST(Planner, SaysWhyAProblemIsNotTuned) {
+    const Target target = parse_target("x86_avx2");
+    const PlanChoice grouped = make_plan(ConvDesc::parse("conv_ci32_i56x56_co4_k3x3_p1_g2"), target);
+    EXPECT_EQ(grouped.plan.schedule, "generic");
+    EXPECT_NE(reason_of(grouped, "direct/x86_avx2").find("co per group is 2"), std::string::npos);
+    EXPECT_NE(reason_of(grouped, "joined/x86_avx2").find("co is 4"), std::string::npos);
+    const PlanChoice depthwise = make_plan(ConvDesc::parse("conv_ci6_i56x56_co6_k3x3_p1_g6"), target);
+    EXPECT_EQ(depthwise.plan.schedule, "generic");
+    EXPECT_NE(reason_of(depthwise, "depthwise/x86_avx2").find("co = 6"), std::string::npos);
+    const PlanChoice open = make_plan(ConvDesc::parse("conv_n0_ci32_i0x0_co32_k3x3_p1"), target);
+    EXPECT_EQ(open.plan.schedule, "generic");
+    EXPECT_NE(reason_of(open, "direct/x86_avx2").find("open extents"), std::string::npos);
+}
+
+/// What make_plan says of a request that it refuses.
+std::string plan_error(const char *key, const PlanRequest &request, ErrorCode code = ErrorCode::BadArgument) {
+    return error_of([&] { make_plan(ConvDesc::parse(key), parse_target("x86_avx2"), request); }, code);
+}
+
+TEST(Planner, TakesTheMostSpecialVariant) {
+    const struct {
+        const char *key, *variant;
+    } rows[] = {
+        {"conv_ci16_i8x8_co32_k1", "pointwise"},      {"conv_ci16_i8x8_co32_k1_s2", "pointwise"},
+        {"conv_ci16_i8x8_co32_k1_p1", "direct"},      {"conv_ci16_i8x8_co32_k1_g2", "direct"},
+        {"conv_ci16_i8x8_co32_k3_p1", "direct"},      {"conv_ci16_i8x8_co32_k3_g16", "depthwise"},
+        {"conv_ci1_i8x8_co1_k3", "direct"},           {"deconv_ci4_i8x8_co4_k3_s2", "transposed"},
+        {"deform_ci4_i8x8_co4_k3", "deformable"},     {"maxpool_ci4_i8x8_k2_s2", "max_pool"},
+        {"avgpool_ci4_i8x8_k2_s2", "average_pool"},   {"lppool_ci4_i8x8_k2_s2", "lp_pool"},
+        {"identity_ci4_i8x8_p1_reflect", "identity"},
+    };
+    for (const auto &row : rows) {
+        for (const char *target : {"x86_avx2", "arm_neon"})
+            EXPECT_EQ(make_plan(ConvDesc::parse(row.key), parse_target(target)).plan.variant, row.variant)
+                << row.key;
+    }
+    PlanRequest request;
+    request.variant = "direct";
+    EXPECT_EQ(make_plan(ConvDesc::parse("conv_ci16_i8x8_co32_k1"), host_target(), request).plan.variant,
+              "direct");
+    request.variant = "max_pool";
+    EXPECT_NE(plan_error("conv_ci16_i8x8_co32_k1", request, ErrorCode::Unsupported)
+                  .find("max_pool: takes any maxpool"),
+              std::string::npos);
+}
+
+TEST(Planner, ExplicitRequestIsItsSource) {
+    PlanRequest request;
+    request.schedule = "generic";
+    const PlanChoice choice =
+        make_plan(ConvDesc::parse("conv_ci64_i8x8_co64_k3x3"), parse_target("x86_avx2"), request);
+    EXPECT_EQ(choice.plan.schedule, "generic");
+    EXPECT_EQ(choice.source, "explicit");
+}
+
+TEST(Planner, NamesUnknownSchedulesAndParameters) {
+    PlanRequest request;
+    request.schedule = "fastest";
+    EXPECT_EQ(plan_error("conv_ci64_i8x8_co64_k3x3", request),
+              "schedule: got 'fastest', want one of x86_avx2, x86_avx512, generic");
+    request.schedule = "x86_avx2";
+    request.params = {{"tile_q", 3}};
+    EXPECT_EQ(plan_error("conv_ci64_i8x8_co64_k3x3", request),
+              "parameter 'tile_q': schedule x86_avx2 has none of that name");
+}
+
+TEST(Planner, RefusesATileThatDoesNotFitTheRegisters) {
+    PlanRequest request;
+    request.schedule = "x86_avx2";
+    request.params = {{"co_vectors", 2}, {"tile_p", 8}};
+    EXPECT_EQ(plan_error("conv_ci64_i8x8_co64_k3x3", request),
+              "x86_avx2 direct: co_vectors x tile_p needs 19 registers, the target has 16");
+}
+
+TEST(Planner, RefusesAChannelwiseTileThatDoesNotFitTheRegisters) {
+    PlanRequest request;
+    request.schedule = "x86_avx2";
+    request.params = {{"co_vectors", 2}, {"tile_x", 4}, {"tile_y", 2}};
+    EXPECT_EQ(plan_error("conv_ci64_i8x8_co64_k3x3_p1_g64", request),
+              "x86_avx2 channelwise: co_vectors x tile_x x tile_y needs 19 registers, the target has 16");
+}
+
+TEST(Planner, ChannelwiseTilesSpanCacheLinesWherePositionsShareSets) {
+    const auto vectors = [](const char *key) {
+        return make_plan(ConvDesc::parse(key), parse_target("x86_avx2")).plan.params.at("co_vectors");
+    };
+    EXPECT_EQ(vectors("conv_ci480_i14x14_co480_k3x3_p1_g480"), 1);
+    EXPECT_EQ(vectors("conv_ci512_i14x14_co512_k3x3_p1_g512"), 2);
+    EXPECT_EQ(vectors("avgpool_ci2048_i7x7_k7"), 8) << "one position: accumulators of several vectors";
+}
+
+TEST(Planner, PlanewiseTakesChannelsFirst) {
+    const Target target = parse_target("x86_avx2");
+    const PlanChoice planes =
+        make_plan(ConvDesc::parse("conv_ci48_i14x14_co48_k3_p1_g48_reflect_nchw_bias"), target);
+    EXPECT_EQ(planes.plan.variant + "/" + planes.plan.schedule, "depthwise/x86_avx2");
+    EXPECT_GT(planes.plan.params.at("strip_channels"), 1) << "planes of several channels fit half of L1";
+    const PlanChoice mixed = make_plan(ConvDesc::parse("avgpool_ci16_i8x8_k3_nchw2nhwc"), target);
+    EXPECT_EQ(mixed.plan.schedule, "generic");
+}
+
+TEST(Planner, PlanewiseReadsShortRowsInPlace) {
+    const Target target = parse_target("x86_avx2");
+    const auto is_in_place = [&](const char *key) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        return make_plan(desc, target).plan.masks_columns(desc);
+    };
+    EXPECT_TRUE(is_in_place("conv_ci64_i7x7_co64_k3_p1_g64_nchw"));
+    EXPECT_TRUE(is_in_place("conv_ci64_i99x32_co64_k3_p1_g64_nchw"));
+    EXPECT_FALSE(is_in_place("conv_ci64_i99x33_co64_k3_p1_g64_nchw")) << "a fifth vector";
+    EXPECT_FALSE(is_in_place("conv_ci64_i14x14_co64_k5_p2_g64_nchw")) << "two vectors of 25 taps";
+    EXPECT_FALSE(is_in_place("conv_ci64_i28x28_co64_k3_p1_s2_g64_nchw")) << "lanes are not neighbours";
+    EXPECT_FALSE(is_in_place("conv_ci64_i28x28_co64_k3_p1_g64_reflect_nchw")) << "padding has values";
+    EXPECT_FALSE(is_in_place("conv_ci64_i7x7_co64_k3_p1_g64")) << "channels last";
+}
+
+TEST(Planner, PlanewiseTilesHideTheLatencyOfMultiplyAdds) {
+    const auto rows = [](const char *key) {
+        return make_plan(ConvDesc::parse(key), parse_target("x86_avx2")).plan.params.at("tile_y");
+    };
+    EXPECT_EQ(rows("conv_ci120_i28x28_co120_k5_p2_g120_nchw"), 7) << "8 would compute 32 of 28 rows";
+    EXPECT_EQ(rows("conv_ci32_i112x112_co32_k3_p1_g32_nchw"), 8);
+    EXPECT_EQ(rows("conv_ci512_i14x14_co512_k3_p1_g512_nchw"), 7);
+}
+
+TEST(Planner, RefusesAPlanewiseTileThatDoesNotFitTheRegisters) {
+    PlanRequest request;
+    request.schedule = "x86_avx2";
+    request.params = {{"x_vectors", 4}, {"tile_y", 4}};
+    EXPECT_EQ(plan_error("conv_ci64_i56x56_co64_k3x3_p1_g64_nchw", request),
+              "x86_avx2 planewise: x_vectors x tile_y needs 18 registers, the target has 16");
+}
+
+TEST(Planner, RefusesAnUnrollThatDoesNotDivideTheChannels) {
+    PlanRequest request;
+    request.schedule = "x86_avx2";
+    request.params = {{"unroll_ci", 4}};
+    EXPECT_EQ(plan_error("conv_ci30_i8x8_co64_k3x3", request),
+              "x86_avx2 direct: unroll_ci is 4, want a divisor of ci / groups = 30");
+}
+
+TEST(Planner, RefusesANamedScheduleThatCannotServe) {
+    PlanRequest request;
+    request.schedule = "x86_avx2";
+    const std::string message = plan_error("conv_ci32_i8x8_co4_k3x3_g2", request, ErrorCode::Unsupported);
+    EXPECT_NE(message.find("no schedule takes conv_"), std::string::npos) << message;
+    EXPECT_NE(message.find("co per group is 2"), std::string::npos) << message;
+}
+
+TEST(Planner, TileWastesTheFewestPositions) {
+    // 49 positions: 10 tiles of 5 compute 50, 9 tiles of 6 compute 54.
+    PlanRequest request;
+    request.accuracy = Accuracy::Exact;
+    const PlanChoice choice =
+        make_plan(ConvDesc::parse("conv_ci512_i7x7_co512_k3x3_p1"), parse_target("x86_avx2"), request);
+    EXPECT_EQ(choice.plan.params.at("tile_p"), 5);
+}
+
+TEST(Planner, MembersOfADispatchingLibraryShareThePacking) {
+    const ConvDesc desc = ConvDesc::parse("conv_ci64_i56x56_co64_k3x3_p1");
+    const PlanChoice best = make_plan(desc, parse_target("x86_avx2"));
+    PlanRequest request;
+    request.co_block = best.plan.packing(desc).co_block;
+    request.tile = best.plan.packing(desc).tile;
+    const PlanChoice baseline = make_plan(desc, parse_target("x86_64"), request);
+    EXPECT_EQ(best.plan.variant, "winograd");
+    EXPECT_EQ(baseline.plan.text(), "winograd/generic/co_block=16,tile=4");
+    EXPECT_EQ(baseline.plan.packing(desc), best.plan.packing(desc));
+}
+
+TEST(Planner, BlocksOfWeightsNarrowerThanAVectorAreLeftToTheGenericSchedule) {
+    PlanRequest request;
+    request.co_block = 8;
+    request.accuracy = Accuracy::Exact;
+    const ConvDesc desc = ConvDesc::parse("conv_ci16_i9x9_co32_k3_p1");
+    EXPECT_EQ(make_plan(desc, parse_target("x86_avx2"), request).plan.text(),
+              "direct/x86_avx2/co_vectors=1,rows=9,tile_p=8,unroll_ci=4");
+    const PlanChoice wide = make_plan(desc, parse_target("x86_avx512"), request);
+    EXPECT_EQ(wide.plan.schedule, "generic");
+    EXPECT_EQ(wide.plan.packing(desc).co_block, 8);
+    EXPECT_NE(wide.rejected.back().reason.find("less than the 16 lanes"), std::string::npos);
+}
+
+TEST(Planner, FewerChannelsThanLanesHaveARegisterTile) {
+    for (const char *target : {"x86_avx2", "x86_avx512"}) {
+        for (const char *key :
+             {"conv_ci64_i9x9_co2_k3_p1", "conv_ci8_i9x9_co1_k1", "deconv_ci8_i9x9_co3_k2_s2"})
+            EXPECT_EQ(make_plan(ConvDesc::parse(key), parse_target(target)).plan.schedule, target) << key;
+    }
+    EXPECT_EQ(make_plan(ConvDesc::parse("conv_ci8_i9x9_co8_k3_g2"), parse_target("x86_avx2")).plan.variant,
+              "joined");
+}
+
+TEST(Planner, TilesOfARowAreKnownWhereRowsAreAMultipleOfThem) {
+    const auto row_tile = [](const char *key, const char *target, const Params &params) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        PlanRequest request;
+        request.accuracy = Accuracy::Exact;
+        request.params = params;
+        return make_plan(desc, parse_target(target), request).plan.row_tile(desc);
+    };
+    EXPECT_EQ(row_tile("conv_ci64_i56x56_co32_k3_p1", "x86_avx512", {}), 14);
+    EXPECT_EQ(row_tile("conv_ci64_i56x56_co64_k3_p1", "x86_avx512", {}), 0) << "6 of 56";
+    EXPECT_EQ(row_tile("conv_ci64_i56x56_co64_k3_p1", "x86_avx512", {{"tile_p", 4}}), 4);
+    EXPECT_EQ(row_tile("conv_ci64_i54x54_co64_k3_p1", "x86_avx2", {{"tile_p", 6}}), 6);
+    EXPECT_EQ(row_tile("conv_ci64_i56x56_co32_k1", "x86_avx512", {}), 0) << "positions as they lie";
+    EXPECT_EQ(row_tile("conv_ci32_i28x28_co32_k3_p1_g8", "x86_avx512", {{"tile_p", 14}}), 14) << "joined";
+    EXPECT_EQ(row_tile("conv_ci64_i28x28_co64_k3_p1_g64", "x86_avx512", {}), 0) << "not flattened";
+}
+
+TEST(Planner, WeightsFromFarTakeMorePositionsOrFewerWeights) {
+    const auto plan = [](const char *key, Accuracy accuracy) {
+        PlanRequest request;
+        request.accuracy = accuracy;
+        return make_plan(ConvDesc::parse(key), parse_target("x86_avx512"), request).plan;
+    };
+    // 4 vectors of 512 channels x 9 taps take 1.1 MiB, more than L2.
+    EXPECT_LT(plan("conv_ci512_i28x28_co512_k3_p1", Accuracy::Exact).params.at("co_vectors"), 4);
+    EXPECT_EQ(plan("conv_ci128_i28x28_co128_k3_p1", Accuracy::Exact).params.at("co_vectors"), 4);
+    // F(4, 3) has 9 MiB of weights for 16 tiles, F(2, 3) 4 MiB for 49.
+    EXPECT_EQ(plan("conv_ci256_i14x14_co256_k3_p1", Accuracy::Fast).params.at("tile"), 2);
+    EXPECT_EQ(plan("conv_ci128_i28x28_co128_k3_p1", Accuracy::Fast).params.at("tile"), 4);
+}
+
+} // namespace
+} // namespace convsmith
