@@ -35,7 +35,7 @@ public:
 
     void read(const std::string &text) {
         static const std::regex label(R"(^(\.?\w+):)");
-        static const std::regex frame(R"(^movq\s+%rsp, %rbp)");
+        static const std::regex frame(R"(^(movq\s+%rsp, %rbp|(mov|add)\s+x29, sp))");
         const std::string line = without_comment(text, is_arm_);
         std::smatch match;
         if (line.empty())
@@ -107,9 +107,25 @@ int Loop::multiply_adds() const {
     return count("vfmadd") + count("fmla") + count("fmadd");
 }
 
+int Loop::arithmetic() const {
+    int sum = 0;
+    for (const char *mnemonic : {"vfmadd", "vfnmadd", "vmulp", "vaddp", "vsubp", "vmaxp", "vminp", "fmla",
+                                 "fmls", "fmadd", "fmul", "fadd", "fsub", "fmax", "fmin"})
+        sum += count(mnemonic);
+    return sum;
+}
+
+int Loop::loads() const {
+    static const std::regex vector_load(
+        R"(^(v?mov[au]p[sd]|v?broadcasts[sd])\s+\S*\(|^(ldu?r|ldp|ld1r?)\s+\{? ?[qv])");
+    return static_cast<int>(std::count_if(instructions.begin(), instructions.end(), [](const std::string &i) {
+        return std::regex_search(i, vector_load);
+    }));
+}
+
 int Loop::stack_accesses() const {
-    static const std::regex by_stack_pointer(R"(\(%rsp)");
-    static const std::regex by_frame_pointer(R"(\(%r[sb]p)");
+    static const std::regex by_stack_pointer(R"(\(%rsp|\[sp\b)");
+    static const std::regex by_frame_pointer(R"(\(%r[sb]p|\[sp\b|\[x29, #-)");
     const std::regex &stack = has_frame_pointer ? by_frame_pointer : by_stack_pointer;
     return static_cast<int>(std::count_if(instructions.begin(), instructions.end(),
                                           [&](const std::string &i) { return std::regex_search(i, stack); }));

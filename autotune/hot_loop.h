@@ -12,13 +12,19 @@ namespace convsmith::autotune {
 /// Instructions of one loop body, comments and directives removed; the last one jumps back.
 struct Loop {
     std::vector<std::string> instructions;
-    bool has_frame_pointer = false; ///< %rbp is the frame of the loop's function, not just a register
+    bool has_frame_pointer = false; ///< %rbp, x29 is the frame of the loop's function, not just a register
 
     /// Instructions whose mnemonic starts with `mnemonic`.
     int count(const std::string &mnemonic) const;
 
     /// Fused floating point multiply-adds.
     int multiply_adds() const;
+
+    /// All floating point instructions that the units for them share.
+    int arithmetic() const;
+
+    /// Loads of vectors, or of elements for all their lanes.
+    int loads() const;
 
     /// Instructions that touch the stack: a spill or a reload.
     int stack_accesses() const;

@@ -7,8 +7,11 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <regex>
+#include <set>
+#include <sstream>
 
 namespace convsmith::autotune {
 
@@ -18,10 +21,17 @@ bool begins_with(const std::string &text, const std::string &beginning) {
     return text.rfind(beginning, 0) == 0;
 }
 
+std::vector<std::string> words_of(const std::string &text) {
+    std::istringstream in(text);
+    return {std::istream_iterator<std::string>(in), {}};
+}
+
 /// The error that an instruction falls under, if it does.
 const ModelError *error_of(const std::string &instruction, const MachineModel &model) {
     const auto found = std::find_if(model.errors.begin(), model.errors.end(), [&](const ModelError &error) {
-        return begins_with(mnemonic_of(instruction), error.mnemonic);
+        return std::any_of(error.mnemonics.begin(), error.mnemonics.end(), [&](const std::string &mnemonic) {
+            return begins_with(mnemonic_of(instruction), mnemonic);
+        });
     });
     return found == model.errors.end() ? nullptr : &*found;
 }
@@ -41,10 +51,19 @@ std::vector<std::string> operands_of(const std::string &instruction) {
     return operands;
 }
 
-/// The register that an instruction adds to: x86 names it last, ARM first.
-std::string accumulator_of(const std::string &instruction, const MachineModel &model) {
+/// The register that an instruction writes, as its number: x86 names it last, ARM first ("q1" is "v1.4s").
+std::string written_by(const std::string &instruction, const MachineModel &model) {
     const std::vector<std::string> operands = operands_of(instruction);
-    return begins_with(model.triple, "x86") ? operands.back() : operands.front();
+    const std::string name = begins_with(model.triple, "x86") ? operands.back() : operands.front();
+    static const std::regex number(R"((\d+))");
+    std::smatch match;
+    return std::regex_search(name, match, number) ? match[1].str() : name;
+}
+
+bool is_multiply_add(const std::string &instruction) {
+    const std::string mnemonic = mnemonic_of(instruction);
+    return begins_with(mnemonic, "vfmadd") || begins_with(mnemonic, "vfnmadd") ||
+           begins_with(mnemonic, "fml");
 }
 
 /// What remains of an instruction that is timed apart: the load of its operand in memory, if it has one.
@@ -84,10 +103,10 @@ const std::vector<MachineModel> &machine_model_table() {
     static const std::vector<MachineModel> kTable = [] {
         std::vector<MachineModel> table;
         std::map<std::string, std::vector<ModelError>> errors;
-#define CONVSMITH_MACHINE_MODEL(cpu_, target_, triple_, llvm_cpu_, source_)                                  \
-    table.push_back({cpu_, target_, triple_, llvm_cpu_, source_, {}});
-#define CONVSMITH_MODEL_ERROR(cpu_, mnemonic_, per_cycle_, latency_)                                         \
-    errors[cpu_].push_back({mnemonic_, per_cycle_, latency_});
+#define CONVSMITH_MACHINE_MODEL(cpu_, target_, triple_, llvm_cpu_, multiply_adds_, instructions_, source_)   \
+    table.push_back({cpu_, target_, triple_, llvm_cpu_, multiply_adds_, instructions_, source_, {}});
+#define CONVSMITH_MODEL_ERROR(cpu_, mnemonics_, per_cycle_, latency_, is_timed_)                             \
+    errors[cpu_].push_back({words_of(mnemonics_), per_cycle_, latency_, is_timed_});
 #include "autotune/machine_models.inc"
 #undef CONVSMITH_MODEL_ERROR
 #undef CONVSMITH_MACHINE_MODEL
@@ -124,23 +143,33 @@ std::string mca_program() {
 double modelled_cycles(const Loop &loop, const MachineModel &model) {
     std::vector<std::string> timed;                             // by LLVM
     std::map<const ModelError *, double> corrected;             // cycles that the others need
-    std::map<std::string, double> chains;                       // cycles through a register
+    std::map<std::string, double> chains;                       // cycles through an accumulator
+    std::set<std::string> begun;                                // registers that an iteration begins anew
     for (size_t i = 0; i + 1 < loop.instructions.size(); i++) { // the jump back needs a label
         const std::string &instruction = loop.instructions[i];
         const ModelError *error = error_of(instruction, model);
-        const std::string rest = error != nullptr ? remainder_of(instruction, model) : instruction;
+        const bool is_apart = error != nullptr && !error->is_timed;
+        const std::string rest = is_apart ? remainder_of(instruction, model) : instruction;
         if (!rest.empty())
             timed.push_back(rest);
         if (error == nullptr)
             continue;
         corrected[error] += 1 / error->per_cycle;
-        chains[accumulator_of(instruction, model)] += error->latency;
+        const std::string written = written_by(instruction, model);
+        if (is_multiply_add(instruction))
+            chains[written] += error->latency;
+        else
+            begun.insert(written);
     }
     double cycles = mca_cycles(timed, model);
+    if (!corrected.empty())
+        cycles = std::max(cycles, static_cast<double>(loop.instructions.size()) / model.instructions);
     for (const auto &[error, needed] : corrected)
         cycles = std::max(cycles, needed);
-    for (const auto &[accumulator, needed] : chains)
-        cycles = std::max(cycles, needed);
+    for (const auto &[accumulator, needed] : chains) {
+        if (begun.count(accumulator) == 0)
+            cycles = std::max(cycles, needed);
+    }
     return cycles;
 }
 

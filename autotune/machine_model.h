@@ -9,11 +9,12 @@
 
 namespace convsmith::autotune {
 
-/// Instructions that a model of LLVM's times wrongly.
+/// Instructions that share units and that a model of LLVM's times wrongly.
 struct ModelError {
-    std::string mnemonic; ///< how they begin
-    double per_cycle;     ///< that the CPU starts
-    double latency;       ///< cycles until the result of one is there; 0: as modelled
+    std::vector<std::string> mnemonics; ///< how they begin
+    double per_cycle;                   ///< that the CPU starts
+    double latency;                     ///< cycles until the result of one is there; 0: as modelled
+    bool is_timed;                      ///< the model's time is too short, not too long, and counts too
 };
 
 /// A row of machine_models.inc.
@@ -22,7 +23,9 @@ struct MachineModel {
     std::string target; ///< class that it stands for
     std::string triple;
     std::string llvm_cpu;
-    std::string source; ///< of its rates
+    double multiply_adds; ///< of whole vectors that it starts a cycle
+    double instructions;  ///< that it decodes a cycle
+    std::string source;   ///< of its rates
     std::vector<ModelError> errors;
 };
 const std::vector<MachineModel> &machine_model_table();
@@ -35,8 +38,9 @@ const MachineModel &machine_model(const Target &target, const std::string &cpu =
 std::string mca_program();
 
 /// Cycles of an iteration of `loop`, in the long run. Where instructions of the loop are timed wrongly it is
-/// the largest of: what the model says of the others, what the wrong ones take at their true rate, and the
-/// longest chain of them through one register. Throws Error(Unsupported) without llvm-mca, Error(Internal)
+/// the largest of: what the model says of the others (and of those that it times too short), what the wrong
+/// ones take at their true rate, what decoding all takes, and the longest chain of multiply-adds through an
+/// accumulator that no iteration begins anew. Throws Error(Unsupported) without llvm-mca, Error(Internal)
 /// with its message if it does not understand the loop.
 double modelled_cycles(const Loop &loop, const MachineModel &model);
 

@@ -122,6 +122,16 @@ void append(std::vector<Expr> &to, const std::vector<T> &from) {
     to.insert(to.end(), from.begin(), from.end());
 }
 
+/// The group of output channel co.
+Expr group_of_channel(const ConvPipeline &conv) {
+    const ConvDesc &d = conv.desc;
+    if (d.groups == 1)
+        return 0;
+    const Expr group = conv.co / (d.co / d.groups);
+    // Lanes beyond co have zero weights, but must not read beyond ci.
+    return d.co % conv.packing.co_block != 0 ? Halide::min(group, d.groups - 1) : group;
+}
+
 } // namespace
 
 int axis_of(const ConvDesc &desc, int dim) {
@@ -145,10 +155,10 @@ ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const 
     conv.source = input.source;
     conv.packing = packing;
     conv.rows = Func("rows"), conv.whole = Func("whole"), conv.padded = Func("padded"),
-    conv.sampled = Func("sampled"), conv.acc = Func("acc");
+    conv.sampled = Func("sampled"), conv.element = Func("element"), conv.acc = Func("acc");
     conv.value = Func("value"), conv.output = Func("output");
     conv.co = Var("co"), conv.n = Var("n"), conv.ci = Var("ci");
-    conv.row = Var("row"), conv.phase = Var("phase");
+    conv.row = Var("row"), conv.phase = Var("phase"), conv.group = Var("group");
     for (const char *name : {"x", "y", "z"}) {
         if (static_cast<int>(conv.axes.size()) < conv.desc.rank)
             conv.axes.emplace_back(name);
@@ -205,12 +215,7 @@ RDom channel_and_tap_domain(ConvPipeline &conv) {
 
 Expr group_begin(const ConvPipeline &conv) {
     const ConvDesc &d = conv.desc;
-    if (d.groups == 1)
-        return 0;
-    Expr group = conv.co / (d.co / d.groups);
-    if (d.co % conv.packing.co_block != 0) // lanes beyond co have zero weights, but must not read beyond ci
-        group = Halide::min(group, d.groups - 1);
-    return group * (d.ci / d.groups);
+    return d.groups == 1 ? Expr(0) : conv.group * (d.ci / d.groups);
 }
 
 std::vector<Expr> filter_args(const ConvPipeline &conv, const Expr &ci, const std::vector<Expr> &k) {
@@ -266,11 +271,31 @@ void define_output(ConvPipeline &conv) {
             Halide::Tuple(cast(out_type, apply_epilogue(d.epilogue, value[0], operand)), value[1]);
 }
 
-void define_weighted_sum(ConvPipeline &conv, const Expr &weight, const Expr &element) {
+void define_sum(ConvPipeline &conv, const std::vector<Var> &args, const Expr &weight, const Expr &element,
+                const Expr &group) {
     const Halide::Type type = halide_type(conv.desc.acc_type);
-    const std::vector<Var> args = conv.output_args();
+    std::vector<Var> element_args = {conv.group};
+    std::vector<Expr> at = {group.defined() ? group : group_of_channel(conv)};
+    Expr of_vars = element;
+    const auto add_reduction = [&](const Halide::RVar &r, const char *name) {
+        element_args.emplace_back(name);
+        at.emplace_back(r);
+        of_vars = Halide::Internal::substitute(r.name(), element_args.back(), of_vars);
+    };
+    if (conv.r_ci)
+        add_reduction(*conv.r_ci, "ci");
+    for (size_t i = 0; i < conv.r_k.size(); i++)
+        add_reduction(conv.r_k[i], ("k" + std::to_string(i)).c_str());
+    element_args.insert(element_args.end(), args.begin() + 1, args.end());
+    append(at, std::vector<Var>(args.begin() + 1, args.end()));
+    conv.element(element_args) = of_vars;
     conv.acc(args) = Halide::Internal::make_zero(type);
-    conv.acc(args) += cast(type, weight) * cast(type, element);
+    conv.acc(args) += cast(type, weight) * cast(type, conv.element(at));
+}
+
+void define_weighted_sum(ConvPipeline &conv, const Expr &weight, const Expr &element, const Expr &group) {
+    const std::vector<Var> args = conv.output_args();
+    define_sum(conv, args, weight, element, group);
     conv.value(args) = conv.acc(args);
     define_output(conv);
 }

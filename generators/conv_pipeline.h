@@ -30,7 +30,6 @@ struct WinogradParts {
     /// `a` is the position along it, of the padded input in `input` and of the output elsewhere, and t does
     /// not count it.
     std::optional<size_t> direct;
-    std::optional<Halide::RVar> r_direct; ///< reduction over its taps
 
     /// The outermost axis that tiles lie along.
     size_t strip_axis() const { return a.size() - (direct ? 2 : 1); }
@@ -73,11 +72,14 @@ struct ConvPipeline {
     Halide::Func place;    ///< deform only, {offset group, tap, p..., n}: for each axis, innermost first, the
                            ///< two cells that a tap reads and their weights
     Halide::Func sampled;  ///< deform only, {ci, tap, p..., n}: the input at a tap's moved position
+    Halide::Func element;  ///< {group, [ci of the group,] taps..., p..., n}, those of acc: what a weight
+                           ///< multiplies, if the op has weights
     Halide::Func acc;      ///< {co, p..., n}: the reduction over the window, before rearrangement
     Halide::Func value;    ///< {co, p..., n}: what the epilogue takes, follows from acc
     Halide::Func output;   ///< {co, p..., n}: the value at the position rearranged, after the epilogue
 
     Halide::Var co, n;
+    Halide::Var group;           ///< of element
     std::vector<Halide::Var> at; ///< p... innermost first
     Halide::Var ci;              ///< of padded
     Halide::Var row, phase;      ///< of rows
@@ -86,7 +88,8 @@ struct ConvPipeline {
     std::vector<Halide::Var> axes;    ///< of padded, innermost (x) first
     std::optional<Halide::RVar> r_ci; ///< reduction over the group's input channels, if there is one
     std::vector<Halide::RVar> r_k; ///< reduction over taps, innermost axis first; empty for identity; joined:
-                                   ///< before them that over the groups of a block
+                                   ///< before them that over the groups of a block; winograd: those of
+                                   ///< WinogradParts::direct
 
     std::optional<WinogradParts> winograd;
     std::optional<PhaseParts> phases;
@@ -157,7 +160,7 @@ std::vector<Halide::Expr> window_position(const ConvPipeline &conv);
 Halide::RDom channel_and_tap_domain(ConvPipeline &conv);
 Halide::RDom tap_domain(ConvPipeline &conv);
 
-/// First input channel of the group of channel `co`.
+/// First input channel of conv.group.
 Halide::Expr group_begin(const ConvPipeline &conv);
 
 /// Arguments of the packed filter for channel `co`, input channel `ci` of the group, taps `k`.
@@ -167,9 +170,15 @@ std::vector<Halide::Expr> filter_args(const ConvPipeline &conv, const Halide::Ex
 /// Arguments of `padded` for `channel` and the tap r_k of the window at the position args.
 std::vector<Halide::Expr> window_args(const ConvPipeline &conv, const Halide::Expr &channel);
 
-/// Defines `acc` as the sum of weight * element over the reduction domain they name, both in the
-/// accumulator's type, `value` as that sum, and `output`.
-void define_weighted_sum(ConvPipeline &conv, const Halide::Expr &weight, const Halide::Expr &element);
+/// Defines `acc`, and `element`, as the sum of weight * element over the reduction domain r_ci and r_k, both
+/// in the accumulator's type. `args` are those of acc; `element` is of conv.group, not of `co`, whose group
+/// is `group` (undefined: co / (channels of a group)).
+void define_sum(ConvPipeline &conv, const std::vector<Halide::Var> &args, const Halide::Expr &weight,
+                const Halide::Expr &element, const Halide::Expr &group = Halide::Expr());
+
+/// Defines `acc` so, `value` as that sum, and `output`.
+void define_weighted_sum(ConvPipeline &conv, const Halide::Expr &weight, const Halide::Expr &element,
+                         const Halide::Expr &group = Halide::Expr());
 
 /// Zero in the input's type.
 Halide::Expr input_zero(const ConvPipeline &conv);

@@ -61,17 +61,17 @@ ConvPipeline joined_pipeline(const ConvDesc &desc, const Packing &packing, const
     const bool is_one_block = packing.co_block >= d.co;
     const Expr block = is_one_block ? Expr(0) : conv.co / packing.co_block;
     const Expr begin = block * packing.co_block;
-    Expr group = blocks.first(begin) + r[1];
+    Expr group = conv.group + r[1]; // from the first of the block on
     if (joined.differ) {
-        r.where(group <= blocks.last(begin));
+        r.where(blocks.first(begin) + r[1] <= blocks.last(begin));
         group = min(group, d.groups - 1); // bounds of what is read, where they are inferred
     }
     std::vector<Expr> weight = {is_one_block ? Expr(conv.co) : conv.co % packing.co_block, r[0], r[1]};
     weight.insert(weight.end(), conv.r_k.begin(), conv.r_k.end());
     weight.push_back(block);
-    define_weighted_sum(conv, conv.joined(weight),
-                        conv.padded(window_args(conv, group * (d.ci / d.groups) + r[0])));
+    const Expr element = conv.padded(window_args(conv, group * (d.ci / d.groups) + r[0]));
     conv.r_k.insert(conv.r_k.begin(), r[1]); // of all positions of a window
+    define_weighted_sum(conv, conv.joined(weight), element, blocks.first(begin));
     return conv;
 }
 

@@ -111,10 +111,7 @@ ConvPipeline transposed_pipeline(const ConvDesc &desc, const Packing &packing, c
     }
     cell.emplace_back(conv.n);
 
-    const Halide::Type type = halide_type(d.acc_type);
-    conv.acc(args) = Halide::Internal::make_zero(type);
-    conv.acc(args) +=
-        cast(type, conv.filter(filter_args(conv, *conv.r_ci, taps))) * cast(type, conv.padded(cell));
+    define_sum(conv, args, conv.filter(filter_args(conv, *conv.r_ci, taps)), conv.padded(cell));
     conv.phases->sums(args) = conv.acc(args);
     define_value(conv);
     define_output(conv);

@@ -156,12 +156,11 @@ ConvPipeline winograd_pipeline(const ConvDesc &desc, const Packing &packing, con
     std::vector<Expr> at = with({args.begin(), args.end()}, 0, *conv.r_ci);
     std::vector<Expr> elements(w.a.begin(), w.a.end());
     if (w.direct) {
-        w.r_direct = r[1];
+        conv.r_k = {r[1]};
         elements[*w.direct] = r[1];
         at[*w.direct + 2] += r[1];
     }
-    conv.acc(args) = 0.0f;
-    conv.acc(args) += conv.filter(filter_args(conv, *conv.r_ci, elements)) * w.input.back()(at);
+    define_sum(conv, args, conv.filter(filter_args(conv, *conv.r_ci, elements)), w.input.back()(at));
     w.products(args) = conv.acc(args);
 
     define_output_transform(conv, transforms);

@@ -167,8 +167,8 @@ struct ClassRow {
 
 /// The rows of targets.inc as they stand there: "host" not yet replaced.
 const std::vector<ClassRow> &class_rows() {
-#define CONVSMITH_TARGET(name, halide, vector_bytes, registers, l1, l2, needs)                               \
-    {{#name, halide, vector_bytes, registers, l1, l2}, needs},
+#define CONVSMITH_TARGET(name, halide, vector_bytes, registers, l1, l2, by_lane, needs)                      \
+    {{#name, halide, vector_bytes, registers, l1, l2, by_lane}, needs},
     static const std::vector<ClassRow> table = {
 #include "schedules/targets.inc"
     };

@@ -21,6 +21,7 @@ struct Target {
     int vector_registers = 16;
     int l1_bytes = 32 * 1024;
     int l2_bytes = 256 * 1024;
+    bool multiplies_by_lane = false; ///< a multiply-add takes a factor from a lane of a vector
 
     /// "x86-64-linux": architecture, bits and system without features; names a platform's files.
     std::string platform() const;

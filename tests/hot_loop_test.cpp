@@ -34,14 +34,6 @@ PlannedLoop planned_loop(const LoopCase &c) {
     return {plan, autotune::hot_loop(autotune::assembly_of(desc, plan))};
 }
 
-/// Floating point instructions that the two units for them share.
-int arithmetic(const autotune::Loop &loop) {
-    int sum = 0;
-    for (const char *mnemonic : {"vfmadd", "vfnmadd", "vmulp", "vaddp", "vsubp", "vmaxp", "vminp"})
-        sum += loop.count(mnemonic);
-    return sum;
-}
-
 void expect_units_at_work(const autotune::Loop &loop, double least) {
     constexpr double kUnits = 2;
     if (autotune::mca_program().empty())
@@ -49,7 +41,7 @@ void expect_units_at_work(const autotune::Loop &loop, double least) {
                         "they should be";
     const double cycles =
         autotune::modelled_cycles(loop, autotune::machine_model(parse_target("x86_avx512")));
-    EXPECT_LE(least * cycles, arithmetic(loop) / kUnits);
+    EXPECT_LE(least * cycles, loop.arithmetic() / kUnits);
 }
 
 /// What "...{1to16}" operands and broadcasts load together.

@@ -60,6 +60,9 @@ TEST(Space, HoldsEveryVariantAndScheduleThatTakesTheProblem) {
     EXPECT_EQ(pairs_of(space_of(kDense)), (std::set<std::string>{"direct/generic", "direct/x86_avx2",
                                                                  "winograd/generic", "winograd/x86_avx2"}));
     EXPECT_EQ(pairs_of(space_of(kDense, "arm_neon")),
+              (std::set<std::string>{"direct/generic", "direct/arm_neon", "winograd/generic",
+                                     "winograd/arm_neon"}));
+    EXPECT_EQ(pairs_of(space_of(kDense, "x86_64")),
               (std::set<std::string>{"direct/generic", "winograd/generic"}));
     EXPECT_EQ(pairs_of(space_of("conv_n0_ci64_i0x0_co64_k3_p1")), (std::set<std::string>{"direct/generic"}));
 }

@@ -5,6 +5,7 @@
 
 #include "generators/composite.h"
 #include "generators/error.h"
+#include "runtime/library/platforms.h"
 #include "runtime/library/text_template.h"
 #include "runtime/library/versions.h"
 
@@ -169,13 +170,6 @@ const struct {
     {"indices", "indices is a null pointer"},
 };
 
-std::string platform_condition(const std::string &platform) {
-    if (platform == "x86-64-linux")
-        return "defined(__linux__) && defined(__x86_64__)";
-    CONVSMITH_CHECK(platform == "arm-64-linux");
-    return "defined(__linux__) && defined(__aarch64__)";
-}
-
 /// What differs between platforms: the packing, and so the packing kernel.
 std::string platform_block(const Model &model, size_t platform) {
     const std::string prefix = upper_case(model.name);
@@ -207,7 +201,7 @@ std::string platform_blocks(const Model &model) {
     std::string names;
     for (size_t i = 0; i < model.platforms.size(); i++) {
         const std::string &name = model.platforms[i].name;
-        text += fmt::format("#{} {}\n{}", i == 0 ? "if" : "elif", platform_condition(name),
+        text += fmt::format("#{} {}\n{}", i == 0 ? "if" : "elif", platform_facts(name).c_condition,
                             platform_block(model, i));
         names += (i == 0 ? "" : ", ") + name;
     }

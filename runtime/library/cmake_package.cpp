@@ -2,6 +2,7 @@
 #include "runtime/library/cmake_package.h"
 
 #include "generators/error.h"
+#include "runtime/library/platforms.h"
 #include "runtime/library/text_template.h"
 #include "runtime/library/versions.h"
 
@@ -34,8 +35,9 @@ set_target_properties(@name@::@name@ PROPERTIES
   IMPORTED_LOCATION "${@name@_root}/lib/${@name@_platform}/lib@name@.a"
   INTERFACE_INCLUDE_DIRECTORIES "${@name@_root}/include"
   INTERFACE_LINK_LIBRARIES
-    "${@name@_root}/lib/${@name@_platform}/libconvsmith_runtime.a;Threads::Threads;${CMAKE_DL_LIBS};m")
+    "${@name@_root}/lib/${@name@_platform}/libconvsmith_runtime.a;Threads::Threads;${CMAKE_DL_LIBS};m;${@name@_libraries}")
 unset(@name@_root)
+unset(@name@_libraries)
 )";
 
 constexpr const char *kVersion = R"(# Written by convsmith @version@.
@@ -50,23 +52,16 @@ else()
 endif()
 )";
 
-/// CMAKE_SYSTEM_PROCESSOR of a platform, as a regular expression.
-std::string processors(const std::string &platform) {
-    if (platform == "x86-64-linux")
-        return "^(x86_64|AMD64|amd64)$";
-    CONVSMITH_CHECK(platform == "arm-64-linux");
-    return "^(aarch64|arm64|ARM64)$";
-}
-
 } // namespace
 
 std::string cmake_config(const Model &model) {
     Blanks blanks = {{"name", model.name}, {"version", versions().convsmith}};
     for (const Platform &platform : model.platforms) {
+        const PlatformFacts &facts = platform_facts(platform.name);
         blanks["platforms"] +=
-            fmt::format("if(CMAKE_SYSTEM_NAME STREQUAL \"Linux\" AND CMAKE_SYSTEM_PROCESSOR "
-                        "MATCHES \"{}\")\n  set({}_platform {})\nendif()\n",
-                        processors(platform.name), model.name, platform.name);
+            fmt::format("if(CMAKE_SYSTEM_NAME STREQUAL \"{0}\" AND CMAKE_SYSTEM_PROCESSOR "
+                        "MATCHES \"{1}\")\n  set({2}_platform {3})\n  set({2}_libraries \"{4}\")\nendif()\n",
+                        facts.cmake_system, facts.processors, model.name, platform.name, facts.libraries);
         blanks["names"] += (blanks["names"].empty() ? "" : " and ") + platform.name;
     }
     return fill_in(kConfig, blanks);

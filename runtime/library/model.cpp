@@ -4,6 +4,7 @@
 
 #include "generators/conv_shape.h"
 #include "generators/error.h"
+#include "runtime/library/platforms.h"
 
 #include <fmt/format.h>
 
@@ -39,12 +40,11 @@ int feature_count(const Target &target) {
 }
 
 void check_target(const Target &target) {
-    const std::string platform = target.platform();
-    if (platform != "x86-64-linux" && platform != "arm-64-linux")
-        throw Error(
-            ErrorCode::Unsupported,
-            fmt::format("target {}: platform is {}, libraries are written for x86-64-linux and arm-64-linux",
-                        target.name, platform));
+    try {
+        platform_facts(target.platform());
+    } catch (const Error &e) {
+        throw Error(e.code(), fmt::format("target {}: {}", target.name, e.what()));
+    }
     for (const char *feature : {"cuda", "opencl"}) {
         if ((target.halide + "-").find(fmt::format("-{}-", feature)) != std::string::npos)
             throw Error(

@@ -42,10 +42,10 @@ OpTile tile_of(const ConvPipeline &part, const Plan &plan, int width, bool has_w
     return {lanes, co_vectors, tile, 1, false};
 }
 
-/// Splits the op's result into tiles along `x`; returns the loop around a tile. Its rows are `rows`,
-/// undefined where x counts all positions.
-Var schedule_tiles(ConvPipeline &part, const Var &x, const std::optional<Var> &rows, const OpTile &tile,
-                   std::vector<VarOrRVar> &order) {
+/// Splits the op's result into tiles along `x`, which covers `width`; returns the loop around a tile. Its
+/// rows are `rows`, undefined where x counts all positions.
+Var schedule_tiles(ConvPipeline &part, const Var &x, int width, const std::optional<Var> &rows,
+                   const OpTile &tile, std::vector<VarOrRVar> &order) {
     Var co_o("co_o"), co_i("co_i"), co_u("co_u"), co_v("co_v"), x_o("x_o"), x_i("x_i"), y_o("y_o"),
         y_i("y_i");
     const TailStrategy tail = tile.is_channelwise ? TailStrategy::ShiftInwards : TailStrategy::GuardWithIf;
@@ -63,16 +63,20 @@ Var schedule_tiles(ConvPipeline &part, const Var &x, const std::optional<Var> &r
             order.insert(tile.is_channelwise ? order.end() : order.end() - 1, *rows);
     }
     part.output.vectorize(co_v).unroll(co_u).unroll(x_i);
+    if (tile.is_channelwise && are_all_at_borders(width, tile.tile_x))
+        part.output.unroll(x_o);
     return tile.is_channelwise ? co_o : x_o;
 }
 
 /// The accumulators of a tile, and the padded rows of a dense op.
-void schedule_sum(ConvPipeline &part, const OpTile &tile, const LoopLevel &around, const LoopLevel &task) {
+void schedule_sum(ConvPipeline &part, const Target &target, const OpTile &tile, const LoopLevel &around,
+                  const LoopLevel &task) {
     part.acc.compute_at(around);
     if (tile.is_channelwise)
         return schedule_channelwise_tile(part, {tile.co_vectors, tile.tile_x, tile.tile_y}, tile.lanes);
     schedule_dense_tile(
-        part, {tile.lanes, tile.co_vectors * tile.lanes, tile.tile_x, choose_unroll_ci(part.desc.ci)});
+        part, target,
+        {part.at[0], tile.co_vectors * tile.lanes, tile.lanes, tile.tile_x, choose_unroll_ci(part.desc.ci)});
     if (!part.is_padded())
         return;
     part.padded.compute_at(task).store_in(MemoryType::Heap);
@@ -91,12 +95,12 @@ void schedule_chain(ConvPipeline &conv, const Plan &plan) {
     OpTile tile = tile_of(last, plan, is_flat ? rows * width : width, true);
     conv.output.split(last.at.back(), task, within, is_flat ? rows * width : rows,
                       TailStrategy::ShiftInwards);
-    const Var around = is_flat ? schedule_tiles(last, within, std::nullopt, tile, order)
-                               : schedule_tiles(last, last.at[0], within, tile, order);
+    const Var around = is_flat ? schedule_tiles(last, within, rows * width, std::nullopt, tile, order)
+                               : schedule_tiles(last, last.at[0], width, within, tile, order);
     order.insert(order.end(), {task, last.n});
     conv.output.reorder(order).parallel(task).parallel(last.n);
     const LoopLevel at_task(conv.output, task);
-    schedule_sum(last, tile, LoopLevel(conv.output, around), at_task);
+    schedule_sum(last, plan.target, tile, LoopLevel(conv.output, around), at_task);
 
     for (size_t i = 0; i + 1 < conv.parts.size(); i++) {
         ConvPipeline &part = conv.parts[i];
@@ -107,10 +111,11 @@ void schedule_chain(ConvPipeline &conv, const Plan &plan) {
             .store_in(MemoryType::Heap)
             .bound(part.co, 0, part.desc.co)
             .bound(part.at[0], 0, out_extents(part.desc)[1]);
-        const Var tile_loop = schedule_tiles(part, part.at[0], part.at.back(), tile, order);
+        const Var tile_loop =
+            schedule_tiles(part, part.at[0], row_positions(part.desc), part.at.back(), tile, order);
         order.emplace_back(part.n);
         part.output.reorder(order);
-        schedule_sum(part, tile, LoopLevel(part.output, tile_loop), at_task);
+        schedule_sum(part, plan.target, tile, LoopLevel(part.output, tile_loop), at_task);
     }
 }
 

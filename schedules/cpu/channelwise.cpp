@@ -36,6 +36,10 @@ void schedule_strip(ConvPipeline &conv, const Plan &plan, const Var &task) {
 
 } // namespace
 
+bool are_all_at_borders(int width, int tile_x) {
+    return width <= 2 * tile_x;
+}
+
 // Weights and inputs are loaded once for a row of taps.
 void schedule_channelwise_tile(ConvPipeline &conv, const ChannelTile &tile, int lanes) {
     const ConvDesc &d = conv.desc;
@@ -78,13 +82,16 @@ void schedule_channelwise(ConvPipeline &conv, const Plan &plan) {
         conv.output.split(within, x_o, x_i, plan.params.at("tile_x"), TailStrategy::ShiftInwards);
         order.insert(order.end(), {co_o, x_o, task, conv.n});
     } else {
-        conv.output.split(conv.at[0], x_o, x_i, plan.params.at("tile_x"), TailStrategy::ShiftInwards)
+        const int tile_x = plan.params.at("tile_x");
+        conv.output.split(conv.at[0], x_o, x_i, tile_x, TailStrategy::ShiftInwards)
             .split(within, y_o, y_i, plan.params.at("tile_y"), TailStrategy::ShiftInwards)
             .unroll(y_i);
         // All channels of a tile's positions before the next ones: they lie side by side.
         order.insert(order.end(), {y_i, co_o, x_o});
         order.insert(order.end(), conv.at.begin() + 1, conv.at.end() - 1);
         order.insert(order.end(), {y_o, task, conv.n});
+        if (are_all_at_borders(out_extents(conv.desc)[conv.desc.rank - 1], tile_x))
+            conv.output.unroll(x_o);
     }
     conv.output.reorder(order).vectorize(co_v).unroll(co_u).unroll(x_i).parallel(task).parallel(conv.n);
     conv.acc.compute_at(conv.output, co_o);

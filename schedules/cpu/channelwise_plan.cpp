@@ -144,8 +144,11 @@ ChannelTile choose_channel_tile(const ConvDesc &d, const Target &target) {
     const bool shares_sets = position_bytes % (16 * kCacheLine) == 0;
     const bool fits_weights = d.kernel[d.rank - 1] <= 3 && channels % (2 * lanes) == 0;
     const bool takes_lines = (shares_sets || w.stride_x > 1) && fits_weights;
-    std::vector<ChannelTile> tiles =
-        takes_lines && !numbers.channelwise_lines.empty() ? numbers.channelwise_lines : numbers.channelwise;
+    std::vector<ChannelTile> tiles = numbers.channelwise;
+    if (takes_lines && !numbers.channelwise_lines.empty())
+        tiles = numbers.channelwise_lines;
+    else if (w.stride_x > 1 && !numbers.channelwise_strided.empty())
+        tiles = numbers.channelwise_strided;
     if (d.rank != 2)
         tiles = {
             *std::find_if(tiles.begin(), tiles.end(), [](const ChannelTile &t) { return t.tile_y == 1; })};

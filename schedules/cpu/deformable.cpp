@@ -54,7 +54,8 @@ void schedule_deformable(ConvPipeline &conv, const Plan &plan) {
         .parallel(conv.desc.rank > 1 ? conv.at.back() : chunk)
         .parallel(conv.n);
     conv.acc.compute_at(conv.output, x_t);
-    schedule_dense_tile(conv, {lanes, co_block, tile_p, plan.params.at("unroll_ci")});
+    schedule_dense_tile(conv, plan.target,
+                        {conv.at[0], co_block, lanes, tile_p, plan.params.at("unroll_ci")});
     schedule_samples(conv, plan, chunk);
 }
 

@@ -85,7 +85,7 @@ void check_dense_tile(const std::string &schedule, const ConvDesc &desc, const T
     const int vectors = params.at("co_vectors"), tile_p = params.at("tile_p");
     const int unroll_ci = params.at("unroll_ci"), ci = desc.ci / desc.groups;
     check_co_vectors(schedule, target, vectors, most_vectors, vector_lanes(target, desc.acc_type), co_block);
-    const int registers = dense_registers(vectors, tile_p);
+    const int registers = dense_registers(target, vectors, tile_p);
     if (registers > target.vector_registers)
         fail("co_vectors x tile_p needs " + std::to_string(registers) + " registers, the target has " +
              std::to_string(target.vector_registers));

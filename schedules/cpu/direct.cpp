@@ -70,9 +70,33 @@ void schedule_strip(ConvPipeline &conv, const Plan &plan, const Blocking &b, Var
         strip.vectorize(conv.ci, b.lanes, TailStrategy::GuardWithIf);
 }
 
+/// Loads the inputs of unrolled channels as vectors, to be multiplied by their lanes.
+void schedule_element(ConvPipeline &conv, const DenseTile &b, const RVar &step) {
+    int lanes = b.lanes;
+    while (b.unroll_ci % lanes != 0)
+        lanes /= 2;
+    if (!conv.r_ci || lanes == 1)
+        return;
+    Func &element = conv.element;
+    const Var group = element.args()[0], ci = element.args()[1];
+    Var ci_u("ci_u"), ci_v("ci_v");
+    element.compute_at(conv.acc, step)
+        .store_in(MemoryType::Register)
+        .bound_extent(group, 1)
+        .bound_extent(ci, b.unroll_ci)
+        .bound_extent(b.position, b.positions)
+        .split(ci, ci_u, ci_v, lanes, TailStrategy::RoundUp)
+        .reorder(ci_v, ci_u, b.position)
+        .vectorize(ci_v)
+        .unroll(ci_u)
+        .unroll(b.position);
+    if (conv.row_tile > 0)
+        element.align_bounds(b.position, conv.row_tile);
+}
+
 } // namespace
 
-void schedule_dense_tile(ConvPipeline &conv, const DenseTile &b) {
+void schedule_dense_tile(ConvPipeline &conv, const Target &target, const DenseTile &b) {
     Func &sum = conv.acc;
     std::vector<RVar> reduction;
     if (conv.r_ci)
@@ -81,16 +105,16 @@ void schedule_dense_tile(ConvPipeline &conv, const DenseTile &b) {
     Var co_u("co_u"), co_v("co_v");
     sum.store_in(MemoryType::Register)
         .bound_extent(conv.co, b.co_block)
-        .bound_extent(conv.at[0], b.tile_p)
+        .bound_extent(b.position, b.positions)
         .split(conv.co, co_u, co_v, b.lanes, TailStrategy::RoundUp)
-        .reorder(co_v, co_u, conv.at[0])
+        .reorder(co_v, co_u, b.position)
         .vectorize(co_v)
         .unroll(co_u)
-        .unroll(conv.at[0]);
+        .unroll(b.position);
     // Unrolled channels share the increments of one pointer per position.
     const RVar inner = reduction.front();
     RVar r_o("r_o"), r_u("r_u");
-    std::vector<Halide::VarOrRVar> order = {co_v, co_u, conv.at[0], r_u, r_o};
+    std::vector<Halide::VarOrRVar> order = {co_v, co_u, b.position, r_u, r_o};
     order.insert(order.end(), reduction.begin() + 1, reduction.end());
     sum.update()
         .split(conv.co, co_u, co_v, b.lanes, TailStrategy::GuardWithIf)
@@ -98,7 +122,7 @@ void schedule_dense_tile(ConvPipeline &conv, const DenseTile &b) {
         .reorder(order)
         .vectorize(co_v)
         .unroll(co_u)
-        .unroll(conv.at[0])
+        .unroll(b.position)
         .unroll(r_u);
     // Not where neighbours are seen to read the same elements for different taps, which LLVM would keep.
     if (conv.r_ci && conv.row_tile == 0 && choose_unroll_taps(conv.desc, b.unroll_ci) > 1)
@@ -107,6 +131,8 @@ void schedule_dense_tile(ConvPipeline &conv, const DenseTile &b) {
                        ? conv.joined.in(sum)
                        : conv.filter.in(sum); // one load per vector and step, shared by the tile's positions
     weights.compute_at(sum, r_u).vectorize(weights.args()[0], b.lanes).unroll(weights.args()[0]);
+    if (target.multiplies_by_lane)
+        schedule_element(conv, b, r_o);
 }
 
 void schedule_direct(ConvPipeline &conv, const Plan &plan) {
@@ -131,7 +157,7 @@ void schedule_direct(ConvPipeline &conv, const Plan &plan) {
     conv.acc.compute_at(conv.output, p_t);
     if (conv.row_tile > 0)
         conv.acc.align_bounds(conv.at[0], conv.row_tile);
-    schedule_dense_tile(conv, {b.lanes, b.co_block, b.tile_p, b.unroll_ci});
+    schedule_dense_tile(conv, plan.target, {conv.at[0], b.co_block, b.lanes, b.tile_p, b.unroll_ci});
     if (conv.is_padded() || stages_gathered(conv) || conv.desc.in_layout == Layout::ChannelsFirst)
         schedule_strip(conv, plan, b, p_b);
 }

@@ -11,13 +11,14 @@ void schedule_direct(ConvPipeline &conv, const Plan &plan);
 
 /// Register tile of an op that sums over channels.
 struct DenseTile {
-    int lanes;     ///< elements of a vector
-    int co_block;  ///< output channels: whole vectors, a block of packed weights
-    int tile_p;    ///< output positions of the innermost axis
+    Halide::Var position; ///< dimension of acc
+    int co_block;         ///< output channels, a block of packed weights
+    int lanes;            ///< elements of a vector, which divide it
+    int positions;
     int unroll_ci; ///< input channels per iteration of the reduction's inner loop
 };
 
 /// Keeps `conv.acc`, already placed, in registers for one tile; what consumes it is split alike.
-void schedule_dense_tile(ConvPipeline &conv, const DenseTile &tile);
+void schedule_dense_tile(ConvPipeline &conv, const Target &target, const DenseTile &tile);
 
 } // namespace convsmith::cpu

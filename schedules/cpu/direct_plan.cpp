@@ -100,7 +100,8 @@ bool spills_if_unrolled(const ConvDesc &merged, const Target &target, const Para
     constexpr int kManyRegisters = 32;
     return merged.stride[merged.rank - 1] > 1 && !is_pointwise(merged) && merged.ci / merged.groups > 4 &&
            target.vector_registers >= kManyRegisters &&
-           dense_registers(params.at("co_vectors"), params.at("tile_p")) > target.vector_registers - 2;
+           dense_registers(target, params.at("co_vectors"), params.at("tile_p")) >
+               target.vector_registers - 2;
 }
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
@@ -132,13 +133,12 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
 // rows, every position has a pointer of its own, and so many fit the general registers: with 12 of them, 2
 // vectors of AVX-512 took 1.4 times as long as with 14 positions of one row.
 int choose_tile_p(const Numbers &numbers, int co_vectors, int64_t block_p, int row) {
-    constexpr int kMostPointers = 7;
     constexpr double kSpilled = 1.4;
     if (block_p == 1)
         return 1;
     const int largest = numbers.largest(co_vectors);
     const auto cost = [&](int tile) {
-        const bool spills = row != 0 && row % tile != 0 && tile > kMostPointers;
+        const bool spills = row != 0 && row % tile != 0 && tile > numbers.most_pointers;
         return static_cast<double>(rounded_up(block_p, tile)) * smaller_tile_cost(tile, largest) *
                (spills ? kSpilled : 1);
     };

@@ -2,6 +2,7 @@
 #include "schedules/cpu/numbers.h"
 
 #include "generators/error.h"
+#include "schedules/arm_neon/numbers.h"
 #include "schedules/x86_avx2/numbers.h"
 #include "schedules/x86_avx512/numbers.h"
 
@@ -26,6 +27,7 @@ int Numbers::most_vectors() const {
 
 const Numbers &numbers_of(const Target &target) {
     static const std::map<std::string, Numbers> tables = {
+        {"arm_neon", arm_neon::numbers()},
         {"x86_avx2", x86_avx2::numbers()},
         {"x86_avx512", x86_avx512::numbers()},
     };

@@ -8,8 +8,8 @@
 
 namespace convsmith::cpu {
 
-/// Register tile of an op that sums over channels: co_vectors x positions accumulators. Beside them lie
-/// min(co_vectors, positions) operands of the smaller side and one of the other.
+/// Register tile of an op that sums over channels: co_vectors x positions accumulators, beside which
+/// operands lie (dense_registers in tiles.h).
 struct DenseShape {
     int co_vectors, positions;
     double cost = 1; ///< time of a multiply-add relative to the first tile's
@@ -37,10 +37,17 @@ struct Numbers {
     /// Whether the loads of weights may outweigh the multiply-adds that the larger Winograd tile saves.
     bool weighs_winograd_tiles = false;
     int one_position_vectors = 0; ///< most vectors of a tile of one position (fully connected layers)
+    /// Most positions of a tile with a pointer each (where they are not seen to be neighbours) that the
+    /// general registers hold.
+    int most_pointers = 7;
+    /// Whether lanes of a load can be left out: rows of planes are read in place so.
+    bool has_masked_loads = true;
     /// The planner takes the cheapest; where positions lie on one axis or three, the first of one row.
     std::vector<ChannelTile> channelwise;
     /// Instead of them where a tile should span cache lines of channels; empty if every vector does.
     std::vector<ChannelTile> channelwise_lines;
+    /// Instead of them where windows are strided, which takes more inputs to the registers; empty: the same.
+    std::vector<ChannelTile> channelwise_strided;
 
     /// Positions of the tile of `co_vectors` in `dense`; 0 if there is none.
     int largest(int co_vectors) const;

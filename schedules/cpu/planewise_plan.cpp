@@ -19,16 +19,17 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &) {
     return std::nullopt;
 }
 
-/// Whether rows are read in place, what lies beyond them masked out of vectors: sums with padding of zeros
-/// and rows of few vectors, for each of which a loop over rows has its code: more of it loses what copying
-/// costs.
+/// Whether rows are read in place, what lies beyond them masked out of vectors, if the class can: sums with
+/// padding of zeros and rows of few vectors, for each of which a loop over rows has its code: more of it
+/// loses what copying costs.
 bool masks_columns(const ConvDesc &desc, const Target &target) {
     constexpr int kMostVectors = 4;
     constexpr int kMostTaps = 9; // of that many vectors
     const ConvDesc d = merge_trivial_axes(desc);
     const int x = d.rank - 1, lanes = vector_lanes(target, d.acc_type);
     const int64_t vectors = rounded_up(out_extents(d)[x], lanes) / lanes;
-    return d.op == Op::Conv && d.pad_mode == PadMode::Zeros && d.stride[x] == 1 && vectors <= kMostVectors &&
+    return numbers_of(target).has_masked_loads && d.op == Op::Conv && d.pad_mode == PadMode::Zeros &&
+           d.stride[x] == 1 && vectors <= kMostVectors &&
            vectors * spatial_product(d.kernel, d.rank) <= kMostVectors * kMostTaps;
 }
 

@@ -44,9 +44,12 @@ ChannelTile choose_channel_tile(const ConvDesc &desc, const Target &target);
 /// differently in each, and the later one would decide. Defined in channelwise_plan.cpp.
 int choose_task_rows(int extent, int wanted, int least);
 
-/// Registers of a dense tile: its accumulators, the operands of its smaller side and one of the other.
-constexpr int dense_registers(int co_vectors, int positions) {
-    return co_vectors * positions + (co_vectors < positions ? co_vectors : positions) + 1;
+/// Registers of a dense tile: its accumulators, the operands of its smaller side and one of the other; of
+/// both sides where inputs wait in vectors for their lanes' turn.
+inline int dense_registers(const Target &target, int co_vectors, int positions) {
+    const int operands =
+        target.multiplies_by_lane ? co_vectors + positions : std::min(co_vectors, positions) + 1;
+    return co_vectors * positions + operands;
 }
 
 /// Time per position of a register tile of `tile` positions beside that of the largest one: 5 % for each

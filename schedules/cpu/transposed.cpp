@@ -44,7 +44,8 @@ void schedule_sums(ConvPipeline &conv, const Plan &plan, const Var &chunk) {
             conv.phases->sums.unroll(f);
     }
     conv.acc.compute_at(conv.phases->sums, q_t);
-    schedule_dense_tile(conv, {lanes, co_block, tile_p, plan.params.at("unroll_ci")});
+    schedule_dense_tile(conv, plan.target,
+                        {conv.at[0], co_block, lanes, tile_p, plan.params.at("unroll_ci")});
     // One tap at a time, which is more than Halide infers where phases differ in their number of taps.
     Halide::Func weights = conv.filter.in(conv.acc);
     for (size_t i = 2; i + 1 < weights.args().size(); i++)

@@ -3,6 +3,9 @@
 // tile are transformed back, finished by the epilogue and stored while its products are near.
 #include "schedules/cpu/winograd.h"
 
+#include "generators/conv_shape.h"
+#include "schedules/cpu/direct.h"
+
 namespace convsmith::cpu {
 
 using Halide::Func;
@@ -89,7 +92,7 @@ void schedule_input(ConvPipeline &conv, const Blocking &b, Var strip) {
 
 /// The products of a strip's tiles and a group of output channels; each register tile stays in registers
 /// while the reduction runs.
-void schedule_products(ConvPipeline &conv, const Blocking &b, Var group) {
+void schedule_products(ConvPipeline &conv, const Target &target, const Blocking &b, Var group) {
     WinogradParts &w = *conv.winograd;
     Var co_o("co_o"), co_i("co_i"), co_u("co_u"), co_v("co_v"), t_o("t_o"), t_i("t_i");
     std::vector<Halide::VarOrRVar> order = {co_v, co_u, t_i, t_o, co_o};
@@ -108,30 +111,8 @@ void schedule_products(ConvPipeline &conv, const Blocking &b, Var group) {
     storage.push_back(w.t);
     w.products.reorder_storage(storage);
 
-    Func &sum = conv.acc;
-    sum.compute_at(w.products, t_o)
-        .store_in(MemoryType::Register)
-        .bound_extent(conv.co, b.co_block)
-        .bound_extent(w.t, b.tile_t)
-        .split(conv.co, co_u, co_v, b.lanes, TailStrategy::RoundUp)
-        .reorder(co_v, co_u, w.t)
-        .vectorize(co_v)
-        .unroll(co_u)
-        .unroll(w.t);
-    Halide::RVar r_o("r_o"), r_u("r_u");
-    std::vector<Halide::VarOrRVar> sum_order = {co_v, co_u, w.t, r_u, r_o};
-    if (w.r_direct)
-        sum_order.emplace_back(*w.r_direct);
-    sum.update()
-        .split(conv.co, co_u, co_v, b.lanes, TailStrategy::GuardWithIf)
-        .split(*conv.r_ci, r_o, r_u, b.unroll_ci, TailStrategy::GuardWithIf) // divides: no guard
-        .reorder(sum_order)
-        .vectorize(co_v)
-        .unroll(co_u)
-        .unroll(w.t)
-        .unroll(r_u);
-    Func weights = conv.filter.in(sum); // one load per vector and step, shared by the register tile
-    weights.compute_at(sum, r_u).vectorize(weights.args()[0], b.lanes).unroll(weights.args()[0]);
+    conv.acc.compute_at(w.products, t_o);
+    schedule_dense_tile(conv, target, {w.t, b.co_block, b.lanes, b.tile_t, b.unroll_ci});
 }
 
 /// What the outputs of a tile share.
@@ -183,7 +164,7 @@ void schedule_winograd(ConvPipeline &conv, const Target &target, const WinogradN
         conv.output.parallel(group);
 
     schedule_input(conv, b, strip);
-    schedule_products(conv, b, group);
+    schedule_products(conv, target, b, group);
     schedule_output_transform(conv, b, co_u);
 }
 

@@ -168,7 +168,7 @@ void check_params(const ConvDesc &desc, const Target &target, const Params &p) {
         throw Error(ErrorCode::BadArgument, target.name + " winograd: " + what);
     };
     const int vectors = p.at("co_vectors"), tile_t = p.at("tile_t");
-    const int registers = dense_registers(vectors, tile_t);
+    const int registers = dense_registers(target, vectors, tile_t);
     if (registers > target.vector_registers)
         fail("co_vectors x tile_t needs " + std::to_string(registers) + " registers, the target has " +
              std::to_string(target.vector_registers));
