@@ -117,7 +117,7 @@ int Loop::arithmetic() const {
 
 int Loop::loads() const {
     static const std::regex vector_load(
-        R"(^(v?mov[au]p[sd]|v?broadcasts[sd])\s+\S*\(|^(ldu?r|ldp|ld1r?)\s+\{? ?[qv])");
+        R"(^(v?mov[au]p[sd]|v?broadcasts[sd])\s+\S*\(|^(ldu?r|ldp|ld1r?)\s+\{? ?[qvds]\d)");
     return static_cast<int>(std::count_if(instructions.begin(), instructions.end(), [](const std::string &i) {
         return std::regex_search(i, vector_load);
     }));

@@ -6,9 +6,33 @@
 #include "tests/library_support.h"
 
 #include <cstdlib>
+#include <cstring>
+#include <iterator>
 
 namespace convsmith {
 namespace {
+
+/// Sets a variable of the environment while it lives.
+class ScopedVariable {
+public:
+    ScopedVariable(const char *name, const char *value) : name_(name) {
+        const char *old = std::getenv(name);
+        had_value_ = old != nullptr;
+        old_ = had_value_ ? old : "";
+        setenv(name, value, 1);
+    }
+    ~ScopedVariable() {
+        if (had_value_)
+            setenv(name_, old_.c_str(), 1);
+        else
+            unsetenv(name_);
+    }
+
+private:
+    const char *name_;
+    std::string old_;
+    bool had_value_ = false;
+};
 
 struct EmulatedTarget {
     const char *name; ///< class that it runs
@@ -80,27 +104,38 @@ INSTANTIATE_TEST_SUITE_P(Target, EmulatingRunner,
                                          EmulatedTarget{"x86_avx512", "bochs-avx512", make_avx512_runner}),
                          [](const auto &info) { return std::string(info.param.name); });
 
-/// Sets a variable of the environment while it lives.
-class ScopedVariable {
-public:
-    ScopedVariable(const char *name, const char *value) : name_(name) {
-        const char *old = std::getenv(name);
-        had_value_ = old != nullptr;
-        old_ = had_value_ ? old : "";
-        setenv(name, value, 1);
+TEST(QemuRunner, ThreadsDoNotChangeAnyBit) {
+    std::unique_ptr<Runner> runner;
+    try {
+        runner = make_qemu_aarch64_runner();
+    } catch (const Error &reason) {
+        GTEST_SKIP() << reason.what();
     }
-    ~ScopedVariable() {
-        if (had_value_)
-            setenv(name_, old_.c_str(), 1);
-        else
-            unsetenv(name_);
+    const char *const keys[] = {"conv_ci16_i20x20_co24_k3_p1_bias_relu", "conv_ci32_i24x24_co32_k3_p1",
+                                "conv_ci40_i9x9_co72_k1_bias", "conv_ci24_i30x30_co24_k3_p1_g24_bias",
+                                "deconv_ci8_i12x12_co16_k3_s2_p1"};
+    std::vector<Problem> problems;
+    std::vector<RunJob> jobs;
+    problems.reserve(std::size(keys)); // jobs point to them
+    for (const char *key : keys) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        problems.push_back(make_problem(desc, Fill::Uniform, 5));
+        jobs.push_back({desc, make_plan(desc, parse_target("arm_neon")), &problems.back()});
     }
-
-private:
-    const char *name_;
-    std::string old_;
-    bool had_value_ = false;
-};
+    const auto run = [&](const char *threads) {
+        const ScopedVariable variable("CONVSMITH_THREADS", threads);
+        return runner->run(jobs);
+    };
+    const std::vector<RunResult> one = run("1"), four = run("4");
+    for (size_t i = 0; i < jobs.size(); i++) {
+        ASSERT_EQ(one[i].error + four[i].error, "") << keys[i];
+        const size_t bytes = one[i].output.bytes();
+        EXPECT_EQ(std::memcmp(one[i].output.data(), four[i].output.data(), bytes), 0) << keys[i];
+        JudgeOptions options;
+        options.relative_error = jobs[i].choice.plan.relative_error();
+        EXPECT_TRUE(judge(problems[i].desc, problems[i].view(), four[i].output.view(), options).ok()) << keys[i];
+    }
+}
 
 TEST(QemuRunner, MissingProgramsAreUnsupportedAndNamePackages) {
     const ScopedVariable path("PATH", "/nonexistent");
