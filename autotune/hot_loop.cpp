@@ -141,7 +141,13 @@ std::string Loop::text() const {
 std::string assembly_of(const ConvDesc &desc, const Plan &plan) {
     const TempDir dir;
     const std::string file = (dir.path() / "kernel.s").string();
-    lower_module(desc, plan, "kernel").compile({{Halide::OutputFileType::assembly, file}});
+    Plan of_linux = plan; // Apple's assembler has a syntax of its own
+    std::string &target = of_linux.target.halide;
+    for (const std::string system : {"-osx", "-ios"}) {
+        if (const size_t at = target.find(system); at != std::string::npos)
+            target.replace(at, system.size(), "-linux");
+    }
+    lower_module(desc, of_linux, "kernel").compile({{Halide::OutputFileType::assembly, file}});
     std::ifstream in(file);
     std::stringstream text;
     text << in.rdbuf();

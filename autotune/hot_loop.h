@@ -35,7 +35,7 @@ struct Loop {
 /// The first word of an instruction.
 std::string mnemonic_of(const std::string &instruction);
 
-/// What LLVM makes of a problem under a plan for a CPU target. Throws Error(Compile).
+/// What LLVM makes of a problem under a plan for a CPU target, in the syntax of Linux. Throws Error(Compile).
 std::string assembly_of(const ConvDesc &desc, const Plan &plan);
 
 /// The innermost loop (a block that jumps back to its own label) with the most multiply-adds per instruction,

@@ -117,12 +117,17 @@ const std::vector<MachineModel> &machine_model_table() {
     return kTable;
 }
 
+bool MachineModel::executes(const Target &machine) const {
+    const bool is_arm = begins_with(triple, "aarch64");
+    return is_arm ? begins_with(machine.platform(), "arm-64") && !is_gpu(machine) : target == machine.name;
+}
+
 const MachineModel &machine_model(const Target &target, const std::string &cpu) {
     std::string known;
     for (const MachineModel &model : machine_model_table()) {
-        if (model.target != target.name)
+        if (!model.executes(target))
             continue;
-        if (cpu.empty() || cpu == model.cpu)
+        if (cpu.empty() ? model.target == target.name : cpu == model.cpu)
             return model;
         known += (known.empty() ? "" : ", ") + model.cpu;
     }

@@ -27,6 +27,10 @@ struct MachineModel {
     double instructions;  ///< that it decodes a cycle
     std::string source;   ///< of its rates
     std::vector<ModelError> errors;
+
+    /// Whether it can time kernels of the target: those of its class, or, as all ARM CPUs here have the same
+    /// instructions, of any ARM class.
+    bool executes(const Target &machine) const;
 };
 const std::vector<MachineModel> &machine_model_table();
 

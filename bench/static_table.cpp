@@ -61,7 +61,7 @@ const std::vector<Layer> &layers() {
 std::vector<const autotune::MachineModel *> models_of(const Target &target) {
     std::vector<const autotune::MachineModel *> models;
     for (const autotune::MachineModel &model : autotune::machine_model_table()) {
-        if (model.target == target.name)
+        if (model.executes(target))
             models.push_back(&model);
     }
     if (models.empty())

@@ -176,7 +176,7 @@ Algorithm algorithm_of(const Plan &plan) {
 } // namespace
 
 Halide::Target kernel_target(const Target &target) {
-    Halide::Target t(target.halide);
+    Halide::Target t(target.compiled());
     t.set_features({Halide::Target::NoRuntime, Halide::Target::NoAsserts, Halide::Target::NoBoundsQuery});
     return without_llvm_loop_opt(t);
 }

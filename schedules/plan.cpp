@@ -32,11 +32,12 @@ const std::vector<ScheduleRow> &rows() {
     static const std::vector<ScheduleRow> table = [] {
         std::vector<ScheduleRow> t;
         size_t registered = 0;
+#define CONVSMITH_TEXT(list_) #list_
 #define CONVSMITH_SCHEDULE(variants_, folder_, name_, targets_, doc_)                                        \
     {                                                                                                        \
         const SchedulePlanning planning = folder_::name_##_planning();                                       \
         ScheduleInfo info{names_in(#variants_), #folder_, "*", doc_, planning.params, registered++};         \
-        for (const std::string &target : names_in(#targets_)) {                                              \
+        for (const std::string &target : names_in(CONVSMITH_TEXT(targets_))) {                               \
             info.name = info.target = target;                                                                \
             t.push_back({info, planning});                                                                   \
         }                                                                                                    \
@@ -45,6 +46,7 @@ const std::vector<ScheduleRow> &rows() {
     }
 #include "schedules/schedules.inc"
 #undef CONVSMITH_SCHEDULE
+#undef CONVSMITH_TEXT
         return t;
     }();
     return table;

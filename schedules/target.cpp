@@ -44,6 +44,7 @@ struct FeatureRow {
     const char *name;
     Arch arch;
     std::vector<std::string> implies;
+    bool only_tunes = false; ///< names a CPU to tune for: not Halide's, every CPU of the architecture runs it
 };
 
 /// avx2 brings fma and f16c, as every CPU of the x86-64-v3 level has all three; avx512* bring avx2.
@@ -61,6 +62,7 @@ const std::vector<FeatureRow> &feature_table() {
         {"arm_dot_prod", Arch::Arm, {}},
         {"arm_fp16", Arch::Arm, {}},
         {"armv81a", Arch::Arm, {}},
+        {"cortex_a55", Arch::Arm, {}, true},
         {"cuda", Arch::Any, {}},
         {"cuda_capability_30", Arch::Any, {"cuda"}},
         {"cuda_capability_32", Arch::Any, {"cuda"}},
@@ -144,7 +146,8 @@ bool cpu_has(const std::string &feature) {
         if (feature == name)
             return supported;
     }
-    return find_feature(feature)->arch == Arch::Any;
+    const FeatureRow *row = find_feature(feature);
+    return row->arch == Arch::Any || row->only_tunes;
 }
 
 std::string host_platform() {
@@ -233,9 +236,18 @@ bool is_of_class(const ParsedString &parsed, const ClassRow &row) {
     const std::string arch = parsed.platform.substr(0, 3);
     if (!host_based && row.target.halide.compare(0, 3, arch) != 0)
         return false;
+    Features found = parsed.features;
+    found.insert(split(parsed.platform).back());
+    const auto is_met = [&](const std::string &need) { // "a/b"
+        for (size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
+            end = need.find('/', begin);
+            if (found.count(need.substr(begin, end - begin)) != 0)
+                return true;
+        }
+        return false;
+    };
     const std::vector<std::string> needs = split(row.needs);
-    return std::all_of(needs.begin(), needs.end(),
-                       [&](const std::string &need) { return parsed.features.count(need) != 0; });
+    return std::all_of(needs.begin(), needs.end(), is_met);
 }
 
 bool is_program(const std::filesystem::path &candidate) {
@@ -260,6 +272,13 @@ bool is_on_path(const char *program) {
 }
 
 } // namespace
+
+std::string Target::compiled() const {
+    ParsedString parsed = parse_string(halide);
+    for (auto feature = parsed.features.begin(); feature != parsed.features.end();)
+        feature = find_feature(*feature)->only_tunes ? parsed.features.erase(feature) : std::next(feature);
+    return parsed.text();
+}
 
 bool is_gpu(const Target &target) {
     const ParsedString parsed = parse_string(target.halide);
@@ -305,7 +324,10 @@ Target host_target() {
     const Target *best = nullptr;
     for (const ClassRow &row : class_rows()) {
         const bool host_based = row.target.halide.compare(0, 4, "host") == 0;
-        if (!host_based && runs_natively(row.target))
+        // What a CPU is tuned for is the user's to say.
+        const bool is_named_only =
+            !host_based && row.target.compiled() != parse_string(row.target.halide).text();
+        if (!host_based && !is_named_only && runs_natively(row.target))
             best = &row.target;
     }
     if (best == nullptr)

@@ -15,8 +15,10 @@ enum class RunnerKind { Native, QemuAarch64, BochsAvx512, None };
 
 /// A machine class and the string Halide compiles it with. Numbers are per core.
 struct Target {
-    std::string name;   ///< class: x86_64, x86_avx2, x86_avx512, arm_neon, cuda, opencl
-    std::string halide; ///< Halide target string, e.g. "x86-64-linux-avx-avx2-f16c-fma-sse41"
+    std::string name; ///< class: x86_64, x86_avx2, x86_avx512, arm_neon, ...
+    /// Target string, e.g. "x86-64-linux-avx-avx2-f16c-fma-sse41": Halide's, and what names a CPU to tune
+    /// for.
+    std::string halide;
     int vector_bytes = 16;
     int vector_registers = 16;
     int l1_bytes = 32 * 1024;
@@ -25,6 +27,9 @@ struct Target {
 
     /// "x86-64-linux": architecture, bits and system without features; names a platform's files.
     std::string platform() const;
+
+    /// The string that Halide compiles for: without what only says which numbers to take ("cortex_a55").
+    std::string compiled() const;
 
     bool operator==(const Target &o) const { return halide == o.halide; }
 };

@@ -103,8 +103,13 @@ ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'; }
     echo
     echo "Part of the cycles of the default plan's hot loop in which arithmetic units work, by llvm-mca with the known"
     echo "errors of its models corrected (autotune/machine_models.inc). \"else\": pointers, counters, stores, the jump."
-    echo
-    "$build/bin/convsmith_static" --target arm_neon
+    echo "Each class's table of numbers is meant for the CPUs of its name; the others show what it costs them."
+    for class in arm_neon arm_a55 arm_apple; do
+        echo
+        echo "### $class"
+        echo
+        "$build/bin/convsmith_static" --target "$class"
+    done
     echo
     echo "## Instructions executed"
     echo

@@ -1,7 +1,7 @@
-// Inner loops of the tuned schedules of 64-bit ARM, which no machine here can time: no spills, one load for four input
-// channels of a position, and, by LLVM's models with their known errors corrected, arithmetic units at work in nearly
-// every cycle of an out-of-order core (Cortex-A76, Neoverse N1) and of an in-order one (Cortex-A55). All layers of
-// these tables and more CPUs: bench/static_arm.md.
+// Inner loops of the tuned schedules of 64-bit ARM, which no machine here can time: no spills, one load for
+// four input channels of a position, and, by LLVM's models with their known errors corrected, arithmetic
+// units at work in nearly every cycle of an out-of-order core (Cortex-A76, Neoverse N1) and of an in-order
+// one (Cortex-A55). All layers of these tables and more CPUs: bench/static_arm.md.
 #include "autotune/machine_model.h"
 
 #include <gtest/gtest.h>
@@ -41,11 +41,13 @@ protected:
         SCOPED_TRACE(plan_.text() + "\n" + loop_.text());
         EXPECT_GT(loop_.multiply_adds(), 0);
         EXPECT_EQ(loop_.stack_accesses(), 0);
-        for (const char *mnemonic : {"bl", "mul", "madd", "sdiv", "udiv", "tbl", "zip", "uzp", "trn", "ext", "ins"})
+        for (const char *mnemonic :
+             {"bl", "mul", "madd", "sdiv", "udiv", "tbl", "zip", "uzp", "trn", "ext", "ins"})
             EXPECT_EQ(loop_.count(mnemonic), 0) << mnemonic;
         if (autotune::mca_program().empty())
-            GTEST_SKIP() << "needs llvm-mca (packages llvm-14 or llvm-19) for the cycles; instructions are as "
-                            "they should be";
+            GTEST_SKIP()
+                << "needs llvm-mca (packages llvm-14 or llvm-19) for the cycles; instructions are as "
+                   "they should be";
         EXPECT_GE(work(loop_, "cortex-a76"), kA76);
         EXPECT_GE(work(loop_, "neoverse-n1"), kA76);
         EXPECT_GE(work(loop_, "cortex-a55"), GetParam().least_a55);
@@ -81,9 +83,10 @@ INSTANTIATE_TEST_SUITE_P(
                       ArmLoop{"k1x1_7", "conv_ci512_i7x7_co2048_k1_bias"},
                       ArmLoop{"k1x1_24_channels", "conv_ci144_i56x56_co24_k1_bias"},
                       ArmLoop{"k1x1_stride_2", "conv_ci256_i56x56_co512_k1_s2_bias"},
-                      // 3 channels fill no vector: a load for every 4 multiply-adds, which waits where there is no
-                      // order but the program's.
-                      ArmLoop{"first_layer", "conv_ci3_i224x224_co64_k7_s2_p3_bias_relu", Accuracy::Exact, 0.8},
+                      // 3 channels fill no vector: a load for every 4 multiply-adds, which waits where there
+                      // is no order but the program's.
+                      ArmLoop{"first_layer", "conv_ci3_i224x224_co64_k7_s2_p3_bias_relu", Accuracy::Exact,
+                              0.8},
                       ArmLoop{"grouped", "conv_ci64_i28x28_co64_k3_p1_g4"},
                       ArmLoop{"deconv", "deconv_ci64_i56x56_co64_k3_s2_p1_o1_bias"},
                       ArmLoop{"deformable", "deform_ci64_i38x63_co64_k3_p2_d2_og4_mask_relu"},
@@ -107,8 +110,8 @@ INSTANTIATE_TEST_SUITE_P(
                       ArmLoop{"k3x3_14", "conv_ci576_i14x14_co576_k3_p1_g576_bias_relu6"},
                       ArmLoop{"k3x3_7", "conv_ci960_i7x7_co960_k3_p1_g960_bias_relu6"},
                       // A load for every 1.9 arithmetic instructions; tiles with fewer loads spill.
-                      ArmLoop{"k3x3_stride_2", "conv_ci96_i112x112_co96_k3_s2_p1_g96_bias_relu6", Accuracy::Exact,
-                              0.78},
+                      ArmLoop{"k3x3_stride_2", "conv_ci96_i112x112_co96_k3_s2_p1_g96_bias_relu6",
+                              Accuracy::Exact, 0.78},
                       ArmLoop{"k5x5", "conv_ci120_i28x28_co120_k5_p2_g120_bias_relu"},
                       ArmLoop{"channels_first", "conv_ci144_i56x56_co144_k3_p1_g144_nchw_bias_relu6"}),
     [](const auto &info) { return std::string(info.param.name); });

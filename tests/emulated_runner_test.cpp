@@ -133,7 +133,8 @@ TEST(QemuRunner, ThreadsDoNotChangeAnyBit) {
         EXPECT_EQ(std::memcmp(one[i].output.data(), four[i].output.data(), bytes), 0) << keys[i];
         JudgeOptions options;
         options.relative_error = jobs[i].choice.plan.relative_error();
-        EXPECT_TRUE(judge(problems[i].desc, problems[i].view(), four[i].output.view(), options).ok()) << keys[i];
+        EXPECT_TRUE(judge(problems[i].desc, problems[i].view(), four[i].output.view(), options).ok())
+            << keys[i];
     }
 }
 

@@ -46,6 +46,15 @@ TEST(LibraryRefuses, TargetsWithoutLibraries) {
     EXPECT_FALSE(fs::exists(out));
 }
 
+TEST(LibraryRefuses, ClassesThatAProgramCannotTellApart) {
+    const TempDir dir;
+    const fs::path out = dir.path() / "out";
+    const std::string message = refusal(ErrorCode::BadArgument, {layer("a", kKey)},
+                                        library_options("a", out, {"arm_neon", "arm_a55"}));
+    EXPECT_TRUE(contains(message, "arm-64-linux-cortex_a55") && contains(message, "apart")) << message;
+    EXPECT_FALSE(fs::exists(out));
+}
+
 TEST(LibraryRefuses, BakedWeightsThatAreMissingOrMisshapen) {
     const TempDir dir;
     LibraryOptions options = library_options("a", dir.path() / "out", {"x86_64"});

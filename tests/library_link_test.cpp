@@ -194,9 +194,8 @@ TEST_F(LibraryLink, TheSameLinesCrossCompile) {
         GTEST_SKIP() << "needs the packages gcc-aarch64-linux-gnu and qemu-user";
     EXPECT_EQ(
         run_project("find_package",
-                    {"-DCMAKE_PREFIX_PATH=" + dir_->string(), "-DCMAKE_SYSTEM_NAME=Linux",
-                     "-DCMAKE_SYSTEM_PROCESSOR=aarch64", std::string("-DCMAKE_C_COMPILER=") + kArmCompiler,
-                     "-DCMAKE_EXE_LINKER_FLAGS=-static"},
+                    {"-DCMAKE_PREFIX_PATH=" + dir_->string(),
+                     "-DCMAKE_TOOLCHAIN_FILE=" CONVSMITH_SOURCE_DIR "/cmake/toolchains/arm-64-linux.cmake"},
                     {kArmEmulator}),
         kBlurOutput);
 }

@@ -1,5 +1,6 @@
-// Libraries for other systems on 64-bit ARM: one call writes an archive for each, in its format, that needs nothing
-// but the system's own libraries; the layers of a mobile network are small, and link and run as a static executable.
+// Libraries for other systems on 64-bit ARM: one call writes an archive for each, in its format, that needs
+// nothing but the system's own libraries; the layers of a mobile network are small, and link and run as a
+// static executable.
 #include "tests/library_support.h"
 
 #include <regex>
@@ -13,7 +14,7 @@ namespace fs = std::filesystem;
 /// A program of the package llvm-14 or llvm-19; empty if neither is installed.
 std::string llvm_program(const std::string &name) {
     for (const char *version : {"-14", "-19", ""}) {
-        if (has_program((name + version).c_str()))
+        if (has_program(name + version))
             return name + version;
     }
     return "";
@@ -43,16 +44,17 @@ Symbols symbols_of(const std::vector<std::string> &archives) {
 
 struct System {
     const char *platform;
-    const char *format;               ///< as llvm-readobj calls it
-    const char *prefix;               ///< of C symbols
-    std::vector<std::string> more;    ///< that its system libraries have beside those of every one
+    const char *format;            ///< as llvm-readobj calls it
+    const char *prefix;            ///< of C symbols
+    std::vector<std::string> more; ///< that its system libraries have beside those of every one
 };
 
 class ArmSystems : public ::testing::Test {
 protected:
     static void SetUpTestSuite() {
         dir_ = std::make_unique<TempDir>();
-        build_library({layer("conv", "conv_ci64_i14x14_co64_k3_p1_bias"), layer("exact", "conv_ci8_i9x9_co8_k1_tanh"),
+        build_library({layer("conv", "conv_ci64_i14x14_co64_k3_p1_bias"),
+                       layer("exact", "conv_ci8_i9x9_co8_k1_tanh"),
                        layer("depthwise", "conv_ci16_i14x14_co16_k3_p1_g16_bias_relu"),
                        layer("pool", "avgpool_ci16_i8x8_k2_s2")},
                       library_options("many", dir_->path(),
@@ -68,18 +70,48 @@ std::unique_ptr<TempDir> ArmSystems::dir_;
 TEST_F(ArmSystems, HaveAnArchiveInTheirFormatThatNeedsOnlySystemLibraries) {
     if (llvm_program("llvm-nm").empty())
         GTEST_SKIP() << kNeedsLlvm;
-    const std::vector<std::string> common = {
-        "abort", "atoi", "fclose", "fileno", "fopen", "free", "fwrite", "getenv", "malloc", "memcmp", "memcpy",
-        "memset", "pthread_cond_destroy", "pthread_cond_init", "pthread_cond_signal", "pthread_cond_wait",
-        "pthread_create", "pthread_join", "pthread_mutex_destroy", "pthread_mutex_init", "pthread_mutex_lock",
-        "pthread_mutex_unlock", "strlen", "sysconf", "usleep", "write"};
+    const std::vector<std::string> common = {"abort",
+                                             "atoi",
+                                             "fclose",
+                                             "fileno",
+                                             "fopen",
+                                             "free",
+                                             "fwrite",
+                                             "getenv",
+                                             "malloc",
+                                             "memcmp",
+                                             "memcpy",
+                                             "memset",
+                                             "pthread_cond_destroy",
+                                             "pthread_cond_init",
+                                             "pthread_cond_signal",
+                                             "pthread_cond_wait",
+                                             "pthread_create",
+                                             "pthread_join",
+                                             "pthread_mutex_destroy",
+                                             "pthread_mutex_init",
+                                             "pthread_mutex_lock",
+                                             "pthread_mutex_unlock",
+                                             "strlen",
+                                             "sysconf",
+                                             "usleep",
+                                             "write"};
     const std::vector<System> systems = {
-        {"arm-64-linux", "elf64-littleaarch64", "", {"dlerror", "dlopen", "dlsym", "gettimeofday", "sched_yield"}},
-        {"arm-64-android", "elf64-littleaarch64", "",
+        {"arm-64-linux",
+         "elf64-littleaarch64",
+         "",
+         {"dlerror", "dlopen", "dlsym", "gettimeofday", "sched_yield"}},
+        {"arm-64-android",
+         "elf64-littleaarch64",
+         "",
          {"dlerror", "dlopen", "dlsym", "syscall", "sched_yield", "__android_log_print"}},
-        {"arm-64-osx", "Mach-O arm64", "_",
+        {"arm-64-osx",
+         "Mach-O arm64",
+         "_",
          {"bzero", "dlopen", "dlsym", "mach_absolute_time", "mach_timebase_info", "swtch_pri"}},
-        {"arm-64-ios", "Mach-O arm64", "_",
+        {"arm-64-ios",
+         "Mach-O arm64",
+         "_",
          {"bzero", "gettimeofday", "swtch_pri", "NSLog", "objc_getClass", "objc_msgSend", "sel_getUid"}}};
     for (const System &system : systems) {
         SCOPED_TRACE(system.platform);
@@ -87,7 +119,8 @@ TEST_F(ArmSystems, HaveAnArchiveInTheirFormatThatNeedsOnlySystemLibraries) {
         const std::string archive = (lib / "libmany.a").string();
         const Symbols symbols = symbols_of({archive, (lib / "libconvsmith_runtime.a").string()});
         for (const char *name : {"conv", "exact", "depthwise", "pool"})
-            EXPECT_EQ(symbols.defined.count(std::string(system.prefix) + "many_" + name + "_kernel"), 1u) << name;
+            EXPECT_EQ(symbols.defined.count(std::string(system.prefix) + "many_" + name + "_kernel"), 1u)
+                << name;
         std::set<std::string> allowed;
         for (const std::vector<std::string> &names : {common, system.more}) {
             for (const std::string &name : names)
@@ -104,7 +137,8 @@ TEST_F(ArmSystems, HaveAnArchiveInTheirFormatThatNeedsOnlySystemLibraries) {
 TEST_F(ArmSystems, ShareOneHeaderAndOnePackage) {
     const std::string header = read_text(dir_->path() / "include/many.h");
     const std::string package = read_text(dir_->path() / "lib/cmake/many/manyConfig.cmake");
-    for (const char *text : {"__ANDROID__", "__APPLE__", "arm-64-ios", "arm-64-osx", "arm-64-android", "arm-64-linux"})
+    for (const char *text :
+         {"__ANDROID__", "__APPLE__", "arm-64-ios", "arm-64-osx", "arm-64-android", "arm-64-linux"})
         EXPECT_NE(header.find(text), std::string::npos) << text;
     for (const char *text : {"\"Android\"", "\"iOS\"", "\"Darwin\"", "\"Linux\"", "\"log\"", "Foundation"})
         EXPECT_NE(package.find(text), std::string::npos) << text;
@@ -127,14 +161,16 @@ TEST(ArmLibrary, MobileNetV2IsSmallAndLinksStatically) {
     const std::vector<Layer> layers = mobilenet_v2();
     ASSERT_GT(layers.size(), 30u);
     for (const Layer &each : layers)
-        EXPECT_EQ(make_plan(each.desc, parse_target("arm_neon")).plan.schedule, "arm_neon") << each.desc.key();
+        EXPECT_EQ(make_plan(each.desc, parse_target("arm_neon")).plan.schedule, "arm_neon")
+            << each.desc.key();
     build_library(layers, options);
     const std::string archive = (dir.path() / "lib/arm-64-linux/libmobile.a").string();
     if (!llvm_program("llvm-size").empty()) {
         constexpr double kMostText = 1.5 * 1024 * 1024;
         const std::string sizes = output_of({llvm_program("llvm-size"), "--totals", archive});
         std::smatch totals;
-        ASSERT_TRUE(std::regex_search(sizes, totals, std::regex(R"((\d+)\s+\d+\s+\d+\s+\d+\s+\w+\s+\(TOTALS\))")));
+        ASSERT_TRUE(
+            std::regex_search(sizes, totals, std::regex(R"((\d+)\s+\d+\s+\d+\s+\d+\s+\w+\s+\(TOTALS\))")));
         EXPECT_GT(std::stod(totals[1]), 10000);
         EXPECT_LE(std::stod(totals[1]), kMostText);
     }

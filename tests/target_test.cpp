@@ -58,6 +58,9 @@ TEST(Target, FeaturesChooseTheClass) {
          "x86-64-linux-avx-avx2-avx512-avx512_skylake-f16c-fma-sse41"},
         {"arm-64-linux", "arm_neon", "arm-64-linux"},
         {"arm-64-android-arm_dot_prod", "arm_neon", "arm-64-android-arm_dot_prod"},
+        {"arm-64-android-cortex_a55", "arm_a55", "arm-64-android-cortex_a55"},
+        {"arm-64-osx", "arm_apple", "arm-64-osx"},
+        {"arm-64-ios-arm_fp16", "arm_apple", "arm-64-ios-arm_fp16"},
         {"arm-64-linux-opencl", "opencl", "arm-64-linux-opencl"},
         {"x86-64-linux-avx2-cuda_capability_80", "cuda",
          "x86-64-linux-avx-avx2-cuda-cuda_capability_80-f16c-fma-sse41"},
@@ -96,6 +99,13 @@ TEST(Target, UnknownTextIsRefusedByNameAndReason) {
         EXPECT_NE(message.find(row.reason), std::string::npos) << row.text << ": " << message;
         EXPECT_NE(message.find("x86_avx512, arm_neon"), std::string::npos) << "known names: " << message;
     }
+}
+
+TEST(Target, WhatOnlyTunesIsNotCompiledFor) {
+    EXPECT_EQ(parse_target("arm_a55").compiled(), "arm-64-linux");
+    EXPECT_EQ(parse_target("arm-64-android-arm_fp16-cortex_a55").compiled(), "arm-64-android-arm_fp16");
+    EXPECT_EQ(parse_target("x86_avx2").compiled(), parse_target("x86_avx2").halide);
+    EXPECT_NE(host_target().name, "arm_a55") << "named by users only";
 }
 
 TEST(Target, PlatformLeavesOutFeatures) {

@@ -62,6 +62,26 @@ Target baseline(const std::string &platform) {
     return parse_target(platform);
 }
 
+/// Whether a class of the platform has exactly the target's features, as far as a program can see.
+bool has_features_of(const Platform &platform, const Target &target) {
+    return std::any_of(platform.members.begin(), platform.members.end(),
+                       [&](const Target &member) { return member.compiled() == target.compiled(); });
+}
+
+/// Throws if two classes of a platform differ only in what they are tuned for.
+void check_distinct(const Platform &platform) {
+    for (size_t i = 0; i < platform.members.size(); i++) {
+        for (size_t j = 0; j < i; j++) {
+            const Target &a = platform.members[j], &b = platform.members[i];
+            if (a.compiled() == b.compiled())
+                bad_argument(
+                    fmt::format("library targets {} and {}: a program cannot tell them apart on {}; give "
+                                "each a library of its own",
+                                a.halide, b.halide, platform.name));
+        }
+    }
+}
+
 std::vector<Platform> group_targets(const LibraryOptions &options) {
     if (options.targets.empty())
         bad_argument("library targets: got none, want at least one");
@@ -80,8 +100,10 @@ std::vector<Platform> group_targets(const LibraryOptions &options) {
         add(target);
     }
     for (Platform &platform : platforms) { // of one platform only, so `add` leaves the vector's size alone
-        if (options.add_baseline)
-            add(baseline(platform.name));
+        check_distinct(platform);
+        const Target plain = baseline(platform.name);
+        if (options.add_baseline && !has_features_of(platform, plain))
+            add(plain);
         std::stable_sort(
             platform.members.begin(), platform.members.end(),
             [](const Target &a, const Target &b) { return feature_count(a) > feature_count(b); });

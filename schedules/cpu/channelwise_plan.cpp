@@ -59,7 +59,7 @@ double cost(const Window &w, const ChannelTile &tile) {
         (static_cast<double>(w.out_x) * w.out_y);
     const double loads = static_cast<double>((tile.tile_x - 1) * w.stride_x + w.span_x) *
                          ((tile.tile_y - 1) * w.stride_y + w.span_y) / (tile.tile_x * tile.tile_y);
-    return waste * tile.cost * (static_cast<double>(w.taps) + 2 * loads);
+    return waste * (static_cast<double>(w.taps) + 2 * loads);
 }
 
 /// Rows of a task: about 512 KiB of input and output, some 20 us, several times what handing it out costs;

@@ -2,6 +2,8 @@
 #include "schedules/cpu/numbers.h"
 
 #include "generators/error.h"
+#include "schedules/arm_a55/numbers.h"
+#include "schedules/arm_apple/numbers.h"
 #include "schedules/arm_neon/numbers.h"
 #include "schedules/x86_avx2/numbers.h"
 #include "schedules/x86_avx512/numbers.h"
@@ -27,8 +29,8 @@ int Numbers::most_vectors() const {
 
 const Numbers &numbers_of(const Target &target) {
     static const std::map<std::string, Numbers> tables = {
-        {"arm_neon", arm_neon::numbers()},
-        {"x86_avx2", x86_avx2::numbers()},
+        {"arm_neon", arm_neon::numbers()},     {"arm_a55", arm_a55::numbers()},
+        {"arm_apple", arm_apple::numbers()},   {"x86_avx2", x86_avx2::numbers()},
         {"x86_avx512", x86_avx512::numbers()},
     };
     const auto table = tables.find(target.name);

@@ -18,7 +18,6 @@ struct DenseShape {
 /// Register tile of an op that slides over each channel apart.
 struct ChannelTile {
     int co_vectors, tile_x, tile_y;
-    double cost = 1; ///< time of an output relative to what arithmetic and loads say
 };
 
 struct Numbers {
