@@ -4,35 +4,13 @@
 #include "generators/conv_shape.h"
 #include "runtime/runner.h"
 #include "tests/library_support.h"
+#include "tests/scoped_environment.h"
 
-#include <cstdlib>
 #include <cstring>
 #include <iterator>
 
 namespace convsmith {
 namespace {
-
-/// Sets a variable of the environment while it lives.
-class ScopedVariable {
-public:
-    ScopedVariable(const char *name, const char *value) : name_(name) {
-        const char *old = std::getenv(name);
-        had_value_ = old != nullptr;
-        old_ = had_value_ ? old : "";
-        setenv(name, value, 1);
-    }
-    ~ScopedVariable() {
-        if (had_value_)
-            setenv(name_, old_.c_str(), 1);
-        else
-            unsetenv(name_);
-    }
-
-private:
-    const char *name_;
-    std::string old_;
-    bool had_value_ = false;
-};
 
 struct EmulatedTarget {
     const char *name; ///< class that it runs
@@ -123,7 +101,7 @@ TEST(QemuRunner, ThreadsDoNotChangeAnyBit) {
         jobs.push_back({desc, make_plan(desc, parse_target("arm_neon")), &problems.back()});
     }
     const auto run = [&](const char *threads) {
-        const ScopedVariable variable("CONVSMITH_THREADS", threads);
+        const ScopedEnvironment variable("CONVSMITH_THREADS", threads);
         return runner->run(jobs);
     };
     const std::vector<RunResult> one = run("1"), four = run("4");
@@ -139,14 +117,14 @@ TEST(QemuRunner, ThreadsDoNotChangeAnyBit) {
 }
 
 TEST(QemuRunner, MissingProgramsAreUnsupportedAndNamePackages) {
-    const ScopedVariable path("PATH", "/nonexistent");
+    const ScopedEnvironment path("PATH", "/nonexistent");
     const std::string message = error_of([] { make_qemu_aarch64_runner(); }, ErrorCode::Unsupported);
     EXPECT_NE(message.find("gcc-aarch64-linux-gnu"), std::string::npos) << message;
     EXPECT_NE(message.find("qemu-user"), std::string::npos) << message;
 }
 
 TEST(Avx512Runner, AMissingMachineIsUnsupportedAndNamesItsSetup) {
-    const ScopedVariable cache("XDG_CACHE_HOME", "/nonexistent");
+    const ScopedEnvironment cache("XDG_CACHE_HOME", "/nonexistent");
     EXPECT_EQ(avx512_emulator(), "");
     const Target target = parse_target("x86_avx512");
     const auto make = [&] { runs_natively(target) ? make_avx512_runner() : make_runner(target); };

@@ -135,6 +135,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(LoopCase{"k3x3", "conv_ci144_i56x56_co144_k3x3_p1_g144_bias_relu"},
                       LoopCase{"k3x3_stride_2", "conv_ci96_i112x112_co96_k3x3_s2_p1_g96_bias_relu"},
                       LoopCase{"k3x3_small_map", "conv_ci960_i7x7_co960_k3x3_p1_g960_bias"},
+                      LoopCase{"k3x3_two_tiles_a_row", "conv_ci576_i14x14_co576_k3x3_p1_g576_bias_relu"},
                       LoopCase{"k5x5", "conv_ci120_i28x28_co120_k5x5_p2_g120_bias_relu"},
                       // Timed on an Ice Lake, a tile of 4 x 4, which the model likes better, is no faster.
                       LoopCase{"dilated", "conv_ci64_i56x56_co64_k3x3_p2_d2_g64_bias_relu", Accuracy::Exact,

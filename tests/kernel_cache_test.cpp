@@ -4,11 +4,11 @@
 #include "generators/error.h"
 #include "runtime/kernel_cache.h"
 #include "runtime/temp_dir.h"
+#include "tests/scoped_environment.h"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -39,21 +39,6 @@ int64_t bytes_in(const fs::path &directory) {
         total += static_cast<int64_t>(file.file_size());
     return total;
 }
-
-/// Sets an environment variable for one scope; nullptr unsets it.
-class ScopedEnvironment {
-public:
-    ScopedEnvironment(const char *name, const char *value) : name_(name) {
-        if (const char *old = std::getenv(name))
-            old_ = old;
-        value ? setenv(name, value, 1) : unsetenv(name);
-    }
-    ~ScopedEnvironment() { old_ ? setenv(name_, old_->c_str(), 1) : unsetenv(name_); }
-
-private:
-    const char *name_;
-    std::optional<std::string> old_;
-};
 
 TEST(KernelCache, ReturnsWhatWasStored) {
     const TempDir dir;

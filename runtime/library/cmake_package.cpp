@@ -1,7 +1,6 @@
 // Texts of the CMake package (see cmake_package.h).
 #include "runtime/library/cmake_package.h"
 
-#include "generators/error.h"
 #include "runtime/library/platforms.h"
 #include "runtime/library/text_template.h"
 #include "runtime/library/versions.h"

@@ -62,24 +62,13 @@ Target baseline(const std::string &platform) {
     return parse_target(platform);
 }
 
-/// Whether a class of the platform has exactly the target's features, as far as a program can see.
-bool has_features_of(const Platform &platform, const Target &target) {
-    return std::any_of(platform.members.begin(), platform.members.end(),
-                       [&](const Target &member) { return member.compiled() == target.compiled(); });
-}
-
-/// Throws if two classes of a platform differ only in what they are tuned for.
-void check_distinct(const Platform &platform) {
-    for (size_t i = 0; i < platform.members.size(); i++) {
-        for (size_t j = 0; j < i; j++) {
-            const Target &a = platform.members[j], &b = platform.members[i];
-            if (a.compiled() == b.compiled())
-                bad_argument(
-                    fmt::format("library targets {} and {}: a program cannot tell them apart on {}; give "
-                                "each a library of its own",
-                                a.halide, b.halide, platform.name));
-        }
-    }
+/// The class of the platform that a program cannot tell from the target: they differ at most in what they are
+/// tuned for. Null if there is none.
+const Target *indistinct_from(const Target &target, const Platform &platform) {
+    const auto same =
+        std::find_if(platform.members.begin(), platform.members.end(),
+                     [&](const Target &member) { return member.compiled() == target.compiled(); });
+    return same == platform.members.end() ? nullptr : &*same;
 }
 
 std::vector<Platform> group_targets(const LibraryOptions &options) {
@@ -92,17 +81,23 @@ std::vector<Platform> group_targets(const LibraryOptions &options) {
                                [&](const Platform &p) { return p.name == name; });
         if (at == platforms.end())
             at = platforms.insert(platforms.end(), Platform{name, {}});
-        if (std::find(at->members.begin(), at->members.end(), target) == at->members.end())
-            at->members.push_back(target);
+        if (const Target *same = indistinct_from(target, *at)) {
+            if (*same == target)
+                return;
+            bad_argument(
+                fmt::format("library targets: a program cannot tell {} and {} apart on {}; give each a "
+                            "library of its own",
+                            same->halide, target.halide, name));
+        }
+        at->members.push_back(target);
     };
     for (const Target &target : options.targets) {
         check_target(target);
         add(target);
     }
     for (Platform &platform : platforms) { // of one platform only, so `add` leaves the vector's size alone
-        check_distinct(platform);
         const Target plain = baseline(platform.name);
-        if (options.add_baseline && !has_features_of(platform, plain))
+        if (options.add_baseline && indistinct_from(plain, platform) == nullptr)
             add(plain);
         std::stable_sort(
             platform.members.begin(), platform.members.end(),
