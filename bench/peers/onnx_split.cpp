@@ -105,7 +105,8 @@ std::string repeated_layer(const std::string &layer, int times) {
     for (int copy = 0; copy < times; copy++)
         for (onnx::NodeProto node : once.node()) {
             const std::string suffix = copy + 1 < times ? "#" + std::to_string(copy) : "";
-            node.set_name(node.name() + suffix);
+            if (!node.name().empty()) // as those that ONNX Runtime makes of HardSwish
+                node.set_name(node.name() + suffix);
             for (std::string &name : *node.mutable_input())
                 name += computed.count(name) > 0 ? suffix : "";
             for (std::string &name : *node.mutable_output())
