@@ -7,6 +7,7 @@
 #include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "runtime/kernel.h"
+#include "schedules/gpu_driver.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -180,6 +181,8 @@ int run_check(const CheckArguments &arguments) {
     options.seed = arguments.seed;
     options.max_points = arguments.max_points;
     set_num_threads(arguments.threads);
+    if (runner_for(options.target) == RunnerKind::CudaEmulator)
+        fmt::print("{}: kernels run in the PTX emulator, on the CPU\n", cuda_driver().missing);
 
     std::unique_ptr<Progress> progress;
     options.on_progress = [&](const CheckProgress &at) {

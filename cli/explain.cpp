@@ -7,6 +7,7 @@
 #include "generators/error.h"
 #include "generators/signature.h"
 #include "runtime/stack_info.h"
+#include "schedules/gpu/roofline.h"
 #include "schedules/plan.h"
 
 #include <fmt/format.h>
@@ -128,6 +129,36 @@ void explain_plan(const ConvDesc &desc, const PlanChoice &choice, bool is_schedu
     json["rejected"] = rejected;
 }
 
+/// Of a GPU's tile: what a block does and what bounds it, by the model that the planner chooses with.
+void explain_blocks(const ConvDesc &desc, const Plan &plan, Json &json) {
+    const std::optional<gpu::Roofline> roof = gpu::plan_roofline(desc, plan);
+    if (!roof) {
+        print_row("roofline", "no model of this schedule");
+        return;
+    }
+    print_row("blocks",
+              fmt::format("{:.0f} of 32 threads, each {:.4g} FMAs ({:.0f} % needed), {:.4g} bytes of shared "
+                          "memory, {:.4g} of global memory",
+                          roof->blocks, roof->fmas, 100 * roof->useful, roof->shared_bytes,
+                          roof->global_bytes));
+    print_row("roofline",
+              fmt::format("{:.0f} % of FP32 peak at most, bound by {}; some {} registers, {:.0f} % of a "
+                          "multiprocessor's warps (model of {}, not measured)",
+                          100 * roof->of_peak, roof->bound, roof->registers, 100 * roof->occupancy,
+                          gpu::kModelledName));
+    json["roofline"] = {{"blocks", roof->blocks},
+                        {"fmas_per_block", roof->fmas},
+                        {"needed", roof->useful},
+                        {"shared_bytes_per_block", roof->shared_bytes},
+                        {"global_bytes_per_block", roof->global_bytes},
+                        {"instructions_per_block", roof->instructions},
+                        {"registers", roof->registers},
+                        {"occupancy", roof->occupancy},
+                        {"of_fp32_peak", roof->of_peak},
+                        {"bound", roof->bound},
+                        {"model", gpu::kModelledName}};
+}
+
 void explain_roofline(const ConvDesc &desc, const std::optional<bench::Machine> &machine, Json &json) {
     if (desc.is_open() || !machine) {
         print_row("roofline", desc.is_open() ? "needs sizes" : "not known: the target does not run here");
@@ -160,7 +191,7 @@ void run_explain(const ExplainOptions &options) {
         choices.push_back(make_plan(layer.desc, target, request));
     }
     std::optional<bench::Machine> machine;
-    if (runs_natively(target) && !network.layers.empty()) {
+    if (!is_gpu(target) && runs_natively(target) && !network.layers.empty()) {
         machine = bench::measure_machine(options.threads);
         fmt::print("roofline of {}, measured now: {:.3g} GFLOP/s f32 on {} thread{}, memory {:.3g} GB/s\n",
                    machine->cpu, machine->peak_gflops, machine->threads, machine->threads == 1 ? "" : "s",
@@ -178,7 +209,10 @@ void run_explain(const ExplainOptions &options) {
         print_problem(layer.desc);
         print_row("target", fmt::format("{} ({})", target.name, target.halide));
         explain_plan(layer.desc, choices[i], request.schedule.empty(), json);
-        explain_roofline(layer.desc, machine, json);
+        if (is_gpu(target))
+            explain_blocks(layer.desc, choices[i].plan, json);
+        else
+            explain_roofline(layer.desc, machine, json);
         layers.push_back(json);
     }
     Json skipped = Json::array();

@@ -84,6 +84,10 @@ const char *runner_text(RunnerKind kind) {
         return "qemu-aarch64";
     case RunnerKind::BochsAvx512:
         return "bochs";
+    case RunnerKind::CudaEmulator:
+        return "PTX emulator";
+    case RunnerKind::OpenClProgram:
+        return "OpenCL";
     case RunnerKind::None:
         break;
     }
@@ -119,7 +123,10 @@ Json list_schedules() {
         const std::string variants =
             schedule.variants.empty() ? "any variant" : fmt::format("{}", fmt::join(schedule.variants, ", "));
         fmt::print("{} for {} ({}): {}\n", schedule.name, variants,
-                   schedule.target == "*" ? "any target" : "tuned for " + schedule.target, schedule.doc);
+                   schedule.is_tuned()          ? "tuned for " + schedule.target
+                   : schedule.target == kAnyCpu ? "any CPU"
+                                                : "any GPU",
+                   schedule.doc);
         Json params = Json::array();
         for (const ParamSpec &param : schedule.params) {
             fmt::print("    {:<12} default {:<4} of {:<20} {}\n", param.name, param.default_value,

@@ -168,6 +168,12 @@ ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const 
     derive_extents(conv);
     conv.masks_columns = input.masks_columns;
     conv.row_tile = flattens_positions(conv.desc, packing) ? input.row_tile : 0;
+    if (input.fills_tiles) {
+        conv.last_element = conv.out_extents[0] - 1;
+        for (size_t i = 1; i < conv.out_extents.size() && conv.at.size() == 1; i++)
+            conv.last_element = (conv.last_element + 1) * conv.out_extents[i] - 1;
+    }
+    conv.copies_windows = input.copies_windows && conv.row_tile > 1 && conv.desc.rank > 1;
     conv.copies_rows = input.copies_rows && !conv.masks_columns && can_copy_rows(conv);
     return conv;
 }
@@ -239,6 +245,32 @@ std::vector<Expr> window_args(const ConvPipeline &conv, const Expr &channel) {
     return args;
 }
 
+Expr window_element(ConvPipeline &conv, const Expr &channel) {
+    if (!conv.copies_windows)
+        return conv.padded(window_args(conv, channel));
+    const ConvDesc &d = conv.desc;
+    const Var tile("tile");
+    std::vector<Var> args = {conv.ci};
+    std::vector<Expr> cell = {conv.ci}, of_window = {channel};
+    Expr first = tile; // position of the tile along the axis, in tiles, then in positions
+    for (int i = 0; i < d.rank; i++) {
+        const int a = axis_of(d, i);
+        const Expr count = i == 0 ? conv.out_extents[0] / conv.row_tile : conv.out_extents[i];
+        const Expr at = (i + 1 == d.rank ? first : first % count) * (i == 0 ? conv.row_tile : 1);
+        first = first / count;
+        args.emplace_back("cell_" + conv.axes[i].name());
+        cell.push_back(at * d.stride[a] + args.back());
+        const Expr within = i == 0 ? conv.at[0] % conv.row_tile * d.stride[a] : Expr(0);
+        of_window.push_back(within + conv.r_k[i] * d.dilation[a]);
+    }
+    args.insert(args.end(), {tile, conv.n});
+    cell.emplace_back(conv.n);
+    of_window.insert(of_window.end(), {conv.at[0] / conv.row_tile, conv.n});
+    conv.windows = Func("windows");
+    conv.windows(args) = conv.padded(cell);
+    return conv.windows(of_window);
+}
+
 void define_output(ConvPipeline &conv) {
     const ConvDesc &d = conv.desc;
     const std::vector<Var> args = conv.output_args();
@@ -288,6 +320,9 @@ void define_sum(ConvPipeline &conv, const std::vector<Var> &args, const Expr &we
         add_reduction(conv.r_k[i], ("k" + std::to_string(i)).c_str());
     element_args.insert(element_args.end(), args.begin() + 1, args.end());
     append(at, std::vector<Var>(args.begin() + 1, args.end()));
+    if (conv.last_element.defined())
+        of_vars =
+            Halide::Internal::substitute(args[1].name(), Halide::min(args[1], conv.last_element), of_vars);
     conv.element(element_args) = of_vars;
     conv.acc(args) = Halide::Internal::make_zero(type);
     conv.acc(args) += cast(type, weight) * cast(type, conv.element(at));

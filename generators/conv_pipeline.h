@@ -47,9 +47,13 @@ struct PhaseParts {
 struct ConvPipeline {
     ConvDesc desc; ///< after merge_trivial_axes
     Packing packing;
-    bool copies_rows = false;   ///< `padded` reads `rows`
-    bool masks_columns = false; ///< `padded` reads the input in place, lanes of a row beyond it masked out
-    int row_tile = 0;           ///< OpInput::row_tile, 0 where positions are not flattened
+    bool copies_rows = false;    ///< `padded` reads `rows`
+    bool masks_columns = false;  ///< `padded` reads the input in place, lanes of a row beyond it masked out
+    int row_tile = 0;            ///< OpInput::row_tile, 0 where positions are not flattened
+    bool copies_windows = false; ///< `element` reads `windows`
+    /// Positions along the first dimension of acc beyond the channels where `element` may be asked for
+    /// positions beyond them, and is then that of the last; undefined where it is not.
+    Halide::Expr last_element;
 
     Halide::Func source;       ///< of an op of a composite, instead of `input`
     Halide::ImageParam input;  ///< {ci, x, [y, [z,]] n}
@@ -58,16 +62,18 @@ struct ConvPipeline {
     Halide::ImageParam mask;   ///< {channel, p..., n}; deform only
     std::map<Operand, Halide::ImageParam> operands; ///< those that the epilogue reads
 
-    Halide::Func rows;   ///< `padded`, made of whole rows of the input, x counted from its first column.
-                         ///< Channels last: {x * channels + ci, [y, [z,]] n}. Channels first: {x, [y, [z,]]
-                         ///< ci, n}, or, where row_phases > 1, x / phases and x % phases instead of x, so
-                         ///< that what windows read lies side by side. Undefined unless copies_rows
-    Halide::Func whole;  ///< {x, [y, [z,]] ci, n}: the input as rows in phases copy it, to be split in
-                         ///< registers: of every second element of a tensor, Halide reads vectors that begin
-                         ///< before it
-    Halide::Func joined; ///< joined only, {co_i, ci, group of the block, kx, [ky, [kz,]] co_o}: the filter,
-                         ///< zero across groups
-    Halide::Func padded; ///< {ci, x, [y, [z,]] n}, x from the start of the padding
+    Halide::Func rows;    ///< `padded`, made of whole rows of the input, x counted from its first column.
+                          ///< Channels last: {x * channels + ci, [y, [z,]] n}. Channels first: {x, [y, [z,]]
+                          ///< ci, n}, or, where row_phases > 1, x / phases and x % phases instead of x, so
+                          ///< that what windows read lies side by side. Undefined unless copies_rows
+    Halide::Func whole;   ///< {x, [y, [z,]] ci, n}: the input as rows in phases copy it, to be split in
+                          ///< registers: of every second element of a tensor, Halide reads vectors that begin
+                          ///< before it
+    Halide::Func joined;  ///< joined only, {co_i, ci, group of the block, kx, [ky, [kz,]] co_o}: the filter,
+                          ///< zero across groups
+    Halide::Func padded;  ///< {ci, x, [y, [z,]] n}, x from the start of the padding
+    Halide::Func windows; ///< {ci, cell x, [cell y, [cell z,]] tile, n}: the cells of `padded` that the
+                          ///< windows of a tile of row_tile positions cover; undefined unless copies_windows
     Halide::Func gathered; ///< pointwise only, {ci, p..., n}: the input at the output's positions
     Halide::Func place;    ///< deform only, {offset group, tap, p..., n}: for each axis, innermost first, the
                            ///< two cells that a tap reads and their weights
@@ -119,6 +125,9 @@ struct OpInput {
     int number = 0;           ///< of ops_of: names its tensors
     bool copies_rows = false; ///< the schedule keeps padded rows (ConvPipeline::rows) where can_copy_rows
     bool masks_columns = false; ///< it reads them in place, as a planewise sum with padding of zeros may
+    bool fills_tiles = false;   ///< it computes whole tiles of positions, those beyond the last too, which it
+                                ///< does not store (ConvPipeline::last_element)
+    bool copies_windows = false; ///< it keeps what the windows of such a tile cover (ConvPipeline::windows)
     int row_tile = 0; ///< positions that it computes together, where rows are a multiple of them: flattened
                       ///< positions are taken apart so that those of a tile are seen to be neighbours; 0: as
                       ///< they come, each is anywhere
@@ -169,6 +178,10 @@ std::vector<Halide::Expr> filter_args(const ConvPipeline &conv, const Halide::Ex
 
 /// Arguments of `padded` for `channel` and the tap r_k of the window at the position args.
 std::vector<Halide::Expr> window_args(const ConvPipeline &conv, const Halide::Expr &channel);
+
+/// The element of the padded input at `channel` and the tap r_k of the window at the position args; of
+/// `windows`, which it defines, where these are copied.
+Halide::Expr window_element(ConvPipeline &conv, const Halide::Expr &channel);
 
 /// Defines `acc`, and `element`, as the sum of weight * element over the reduction domain r_ci and r_k, both
 /// in the accumulator's type. `args` are those of acc; `element` is of conv.group, not of `co`, whose group

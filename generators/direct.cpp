@@ -10,7 +10,7 @@ ConvPipeline direct_pipeline(const ConvDesc &desc, const Packing &packing, const
     channel_and_tap_domain(conv);
     const std::vector<Halide::Expr> taps(conv.r_k.begin(), conv.r_k.end());
     define_weighted_sum(conv, conv.filter(filter_args(conv, *conv.r_ci, taps)),
-                        conv.padded(window_args(conv, group_begin(conv) + *conv.r_ci)));
+                        window_element(conv, group_begin(conv) + *conv.r_ci));
     return conv;
 }
 

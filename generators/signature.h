@@ -36,7 +36,7 @@ bool transforms_axis(const ConvDesc &desc, int axis);
 int packed_taps(const ConvDesc &desc, int axis, const Packing &packing);
 
 /// No schedule pads channels to a larger block; ConvDesc::validate bounds the packed filter with it.
-constexpr int kMaxChannelBlock = 64;
+constexpr int kMaxChannelBlock = 128;
 
 /// Alignment in bytes that packed filters and workspaces have.
 constexpr size_t kTensorAlignment = 64;

@@ -111,6 +111,8 @@ ConvPipeline transposed_pipeline(const ConvDesc &desc, const Packing &packing, c
     }
     cell.emplace_back(conv.n);
 
+    if (conv.last_element.defined())
+        conv.last_element = conv.last_element / d.stride[d.rank - 1]; // of a phase
     define_sum(conv, args, conv.filter(filter_args(conv, *conv.r_ci, taps)), conv.padded(cell));
     conv.phases->sums(args) = conv.acc(args);
     define_value(conv);

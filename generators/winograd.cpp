@@ -160,6 +160,12 @@ ConvPipeline winograd_pipeline(const ConvDesc &desc, const Packing &packing, con
         elements[*w.direct] = r[1];
         at[*w.direct + 2] += r[1];
     }
+    if (conv.last_element.defined()) {
+        int tiles = 1;
+        for (const int along : w.tiles)
+            tiles *= along;
+        conv.last_element = tiles - 1;
+    }
     define_sum(conv, args, conv.filter(filter_args(conv, *conv.r_ci, elements)), w.input.back()(at));
     w.products(args) = conv.acc(args);
 

@@ -1,6 +1,7 @@
 // Jit (see kernel.h): tuning records -> planner -> kernels in memory -> objects on disk -> compiler. Before
 // it: object_store.h; after it: every program that calls kernels.
 #include "runtime/conv_kernel.h"
+#include "runtime/device.h"
 #include "runtime/kernel.h"
 #include "runtime/object_store.h"
 #include "runtime/once_cache.h"
@@ -45,10 +46,7 @@ public:
     std::shared_ptr<const Kernel> kernel(const ConvDesc &desc, const PlanChoice &choice) {
         desc.validate();
         const Plan &plan = choice.plan;
-        if (!runs_natively(plan.target)) {
-            throw Error(ErrorCode::Unsupported,
-                        "jit: target " + plan.target.halide + " does not run on this machine");
-        }
+        require_runnable(plan.target);
         // A kernel says where its plan is from, so that the same numbers from two sources are two kernels.
         const std::string key =
             desc.key() + "\n" + plan.text() + "\n" + plan.target.halide + "\n" + choice.source;

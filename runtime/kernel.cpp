@@ -3,6 +3,7 @@
 #include "generators/composite.h"
 #include "runtime/call_check.h"
 #include "runtime/conv_kernel.h"
+#include "runtime/device_call.h"
 
 #include <algorithm>
 #include <array>
@@ -126,11 +127,12 @@ std::string packing_text(const Packing &packing) {
 struct Arguments {
     std::array<halide_buffer_t, kMaxCallTensors> buffers;
     std::array<void *, kMaxCallTensors> pointers = {};
+    std::vector<DeviceArgument> on_device; ///< of a GPU's kernel
 };
 
 /// Throws Error unless the tensors are those that `call` wants; then fills the arguments.
 void check_tensors(const CallCheck &call, const NamedTensors &tensors, const PackedFilter &filter,
-                   Arguments &arguments) {
+                   bool is_for_gpu, Arguments &arguments) {
     std::array<const TensorView *, kMaxCallTensors> views = {};
     const size_t count = call.tensors.size();
     size_t used = 0;
@@ -142,6 +144,12 @@ void check_tensors(const CallCheck &call, const NamedTensors &tensors, const Pac
         call.tensors[i].check(*views[i]);
         arguments.buffers[i] = call.tensors[i].buffer(*views[i]);
         arguments.pointers[i] = &arguments.buffers[i];
+        if (is_for_gpu)
+            arguments.on_device.push_back({&arguments.buffers[i], views[i]->is_on_device, call.is_written(i),
+                                           is_filter ? filter.device_copy(call.tensors[i].name) : nullptr});
+        else if (views[i]->is_on_device)
+            throw Error(ErrorCode::BadArgument,
+                        call.tensors[i].name + ": lies on a device, the kernel is a CPU's");
     }
     check_no_others(call, tensors, used);
     for (size_t out = 0; out < count; out++) {
@@ -166,19 +174,22 @@ private:
     Tensor pack_one(const ConvDesc &op, const std::string &name, const TensorView &filter,
                     FilterLayout layout) const;
     void check(const NamedTensors &tensors, const PackedFilter &filter, Arguments &arguments) const;
+    void call(Arguments &arguments) const;
     std::shared_ptr<const CallCheck> check_for(const TensorView &input) const;
 
     const KernelParts parts_;
     const Packing packing_;
     const bool is_open_;
     const bool has_filter_;
+    const bool is_for_gpu_;
     /// The one check of a closed descriptor, the last one used of an open one (std::atomic_load and _store).
     mutable std::shared_ptr<const CallCheck> check_;
 };
 
 ConvKernel::ConvKernel(KernelParts parts)
     : parts_(std::move(parts)), packing_(parts_.choice.plan.packing(parts_.desc)),
-      is_open_(parts_.desc.is_open()), has_filter_(reads_filter(parts_.desc)) {
+      is_open_(parts_.desc.is_open()), has_filter_(reads_filter(parts_.desc)),
+      is_for_gpu_(is_gpu(parts_.choice.plan.target)) {
     if (!is_open_)
         check_ = std::make_shared<const CallCheck>(make_call_check(parts_.desc, packing_));
 }
@@ -190,7 +201,14 @@ PackedFilter ConvKernel::pack(const NamedTensors &filters, FilterLayout layout) 
         if (spec.role != TensorRole::Filter)
             continue;
         known.insert(spec.name);
-        result.add(spec.name, pack_one(op_of(parts_.desc, spec), spec.name, filters.get(spec.name), layout));
+        const ConvDesc &op = op_of(parts_.desc, spec);
+        Tensor packed = pack_one(op, spec.name, filters.get(spec.name), layout);
+        std::shared_ptr<const DeviceCopy> copy;
+        if (is_for_gpu_) {
+            const TensorCheck shape = packed_filter_check(op, packed);
+            copy = std::make_shared<const DeviceCopy>(shape.buffer(packed.view()));
+        }
+        result.add(spec.name, std::move(packed), std::move(copy));
     }
     for (const auto &[name, view] : filters) {
         if (view.data != nullptr && known.count(name) == 0)
@@ -207,7 +225,7 @@ Tensor ConvKernel::pack_one(const ConvDesc &op, const std::string &name, const T
     source.check(filter);
     Tensor packed = Tensor::on_huge_pages(op.weight_type, packed_filter_shape(op, packing_));
     const TensorCheck target = packed_filter_check(op, packed);
-    const auto code = parts_.store->pack_code(op.weight_type, packing_, parts_.choice.plan.target);
+    const auto code = parts_.store->pack_code(op.weight_type, packing_, cpu_part(parts_.choice.plan.target));
     halide_buffer_t from = source.buffer(filter);
     halide_buffer_t to = target.buffer(packed.view());
     std::array<void *, 2> buffers = {&from, &to};
@@ -232,32 +250,49 @@ void ConvKernel::check(const NamedTensors &tensors, const PackedFilter &filter, 
                                                 ", this kernel reads " + packing_text(packing_));
     }
     if (is_open_)
-        check_tensors(*check_for(tensors.get("input")), tensors, filter, arguments);
+        check_tensors(*check_for(tensors.get("input")), tensors, filter, is_for_gpu_, arguments);
     else
-        check_tensors(*check_, tensors, filter, arguments);
+        check_tensors(*check_, tensors, filter, is_for_gpu_, arguments);
+}
+
+void ConvKernel::call(Arguments &arguments) const {
+    if (!is_for_gpu_)
+        parts_.code->call(arguments.pointers.data());
+    else
+        call_on_device(*parts_.code, arguments.on_device);
 }
 
 void ConvKernel::run(const NamedTensors &tensors, const PackedFilter &filter) const {
     Arguments arguments;
     check(tensors, filter, arguments);
-    parts_.code->call(arguments.pointers.data());
+    call(arguments);
 }
 
 std::function<void()> ConvKernel::bind(const NamedTensors &tensors, const PackedFilter &filter) const {
     const auto arguments = std::make_shared<Arguments>();
     check(tensors, filter, *arguments);
-    return [code = parts_.code, arguments] { code->call(arguments->pointers.data()); };
+    if (!is_for_gpu_)
+        return [code = parts_.code, arguments] { code->call(arguments->pointers.data()); };
+    return [code = parts_.code, arguments] { call_on_device(*code, arguments->on_device); };
 }
 
 } // namespace
 
 const Tensor &PackedFilter::tensor(std::string_view name) const {
     static const Tensor none;
-    for (const auto &[known, tensor] : tensors_) {
-        if (known == name)
-            return tensor;
-    }
-    return none;
+    const Part *part = find(name);
+    return part == nullptr ? none : part->tensor;
+}
+
+const DeviceCopy *PackedFilter::device_copy(std::string_view name) const {
+    const Part *part = find(name);
+    return part == nullptr ? nullptr : part->on_device.get();
+}
+
+const PackedFilter::Part *PackedFilter::find(std::string_view name) const {
+    const auto part =
+        std::find_if(parts_.begin(), parts_.end(), [&](const Part &p) { return p.name == name; });
+    return part == parts_.end() ? nullptr : &*part;
 }
 
 std::shared_ptr<const Kernel> make_conv_kernel(KernelParts parts) {

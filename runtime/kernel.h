@@ -13,6 +13,8 @@
 
 namespace convsmith {
 
+class DeviceCopy; // of a tensor, in a GPU's memory
+
 /// Memory order of weights given to Kernel::pack.
 enum class FilterLayout {
     Oihw, ///< [co][ci / groups][k...], deconv [ci][co / groups][k...]: PyTorch, ONNX
@@ -21,20 +23,31 @@ enum class FilterLayout {
 };
 
 /// Weights packed for one kernel; usable with any kernel of the same plan packing, types and filter shapes.
-/// Empty for an op without a filter.
+/// Empty for an op without a filter. Those of a GPU's kernel lie on the device too.
 class PackedFilter {
 public:
     PackedFilter() = default;
     explicit PackedFilter(Packing packing) : packing_(packing) {}
 
-    void add(const std::string &name, Tensor packed) { tensors_.emplace_back(name, std::move(packed)); }
+    void add(const std::string &name, Tensor packed, std::shared_ptr<const DeviceCopy> on_device = nullptr) {
+        parts_.push_back({name, std::move(packed), std::move(on_device)});
+    }
 
     /// The packed filter called `name`; an empty tensor if there is none.
     const Tensor &tensor(std::string_view name = "filter") const;
+    /// Its copy on the device; null if there is none.
+    const DeviceCopy *device_copy(std::string_view name) const;
     const Packing &packing() const { return packing_; }
 
 private:
-    std::vector<std::pair<std::string, Tensor>> tensors_;
+    struct Part {
+        std::string name;
+        Tensor tensor;
+        std::shared_ptr<const DeviceCopy> on_device;
+    };
+    const Part *find(std::string_view name) const;
+
+    std::vector<Part> parts_;
     Packing packing_;
 };
 
@@ -61,7 +74,8 @@ public:
     /// "input", "output", and what op and epilogue read or write beside them: "bias", "residual", "scale",
     /// "gate", "slope", "offset", "mask", "indices". Shapes are those of input_shape, output_shape, ...:
     /// [n][h][w][c] or [n][c][h][w] by the descriptor's layout. What is written must not overlap anything
-    /// else. Checks every tensor first: Error(BadArgument) names tensor, axis, got, want.
+    /// else. Checks every tensor first: Error(BadArgument) names tensor, axis, got, want. A kernel of a GPU's
+    /// target copies tensors of the host to the device and back; see device.h for those that are there.
     virtual void run(const NamedTensors &tensors, const PackedFilter &filter = PackedFilter()) const = 0;
 
     /// For many calls with the same tensors: checks as run does, now; what is returned computes, as often as

@@ -68,8 +68,8 @@ std::string ObjectStore::object(const Source &source, bool &is_from_disk) {
 std::shared_ptr<const LinkedKernel> ObjectStore::load(const Source &source, bool &is_from_disk) {
     const auto runtime_object = [&] {
         Source runtime;
-        runtime.what = "runtime";
-        runtime.target = source.platform;
+        runtime.what = "runtime, constructed by a call";
+        runtime.target = source.platform + kRuntimeFeatures;
         runtime.compile = [&] { return compile_runtime_object(source.platform); };
         bool ignored = false;
         return object(runtime, ignored);

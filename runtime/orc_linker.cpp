@@ -4,6 +4,7 @@
 #include "runtime/orc_linker.h"
 
 #include "generators/halide_compat.h"
+#include "runtime/device_call.h"
 #include "runtime/kernel.h"
 #include "runtime/thread_pool.h"
 
@@ -11,6 +12,8 @@
 #include <llvm/Config/llvm-config.h>
 #include <llvm/ExecutionEngine/Orc/ExecutionUtils.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
+#include <llvm/IR/Constants.h>
+#include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/LLVMContext.h>
 #include <llvm/IR/Module.h>
 #include <llvm/Support/MemoryBuffer.h>
@@ -69,6 +72,25 @@ void record_error(void *, const char *message) {
 
 void discard_print(void *, const char *) {}
 
+/// The function that the runtime's object has in place of its static constructors.
+constexpr const char *kConstructRuntime = "convsmith_construct_halide_runtime";
+
+/// Makes kConstructRuntime of a module's static constructors: ORC runs none of an object file's.
+void expose_constructors(llvm::Module &code) {
+    llvm::LLVMContext &context = code.getContext();
+    auto *const type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), false);
+    auto *const construct =
+        llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, kConstructRuntime, code);
+    llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context, "entry", construct));
+    if (llvm::GlobalVariable *const list = code.getGlobalVariable("llvm.global_ctors")) {
+        // An array of {priority, function, what it constructs}.
+        for (const llvm::Use &entry : llvm::cast<llvm::ConstantArray>(list->getInitializer())->operands())
+            builder.CreateCall(type, llvm::cast<llvm::ConstantStruct>(entry)->getOperand(1));
+        list->eraseFromParent();
+    }
+    builder.CreateRetVoid();
+}
+
 /// The process's LLJIT with the Halide runtime in it. Never destroyed: the runtime's worker threads and
 /// kernels with static lifetime use its code until the process ends.
 class Linker {
@@ -92,6 +114,7 @@ private:
     void load_runtime(const std::string &object);
     llvm::orc::JITDylib &new_dylib(const std::string &name);
     void add_object(llvm::orc::JITDylib &dylib, const std::string &object);
+    void define(llvm::orc::JITDylib &dylib, const std::vector<std::pair<const char *, void *>> &functions);
     template<typename Function>
     Function lookup(llvm::orc::JITDylib &dylib, const std::string &symbol);
 
@@ -109,6 +132,20 @@ llvm::orc::JITDylib &Linker::new_dylib(const std::string &name) {
 
 void Linker::add_object(llvm::orc::JITDylib &dylib, const std::string &object) {
     check(jit_->addObjectFile(dylib, llvm::MemoryBuffer::getMemBufferCopy(object, "kernel")));
+}
+
+void Linker::define(llvm::orc::JITDylib &dylib,
+                    const std::vector<std::pair<const char *, void *>> &functions) {
+    llvm::orc::SymbolMap symbols;
+    for (const auto &[name, function] : functions) {
+        const auto flags = llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable;
+#if LLVM_VERSION_MAJOR >= 17
+        symbols[jit_->mangleAndIntern(name)] = {llvm::orc::ExecutorAddr::fromPtr(function), flags};
+#else
+        symbols[jit_->mangleAndIntern(name)] = {llvm::pointerToJITTargetAddress(function), flags};
+#endif
+    }
+    check(dylib.define(llvm::orc::absoluteSymbols(std::move(symbols))));
 }
 
 template<typename Function>
@@ -131,13 +168,17 @@ void Linker::load_runtime(const std::string &object) {
     auto process = check(llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(prefix));
     llvm::orc::JITDylib &dylib = new_dylib("halide_runtime");
     dylib.addGenerator(std::move(process));
+    define(dylib, device_overrides()); // before the runtime's own, which are weak
     add_object(dylib, object);
     using SetErrorHandler = halide_error_handler_t (*)(halide_error_handler_t);
     using SetPrint = halide_print_t (*)(halide_print_t);
     lookup<SetErrorHandler>(dylib, "halide_set_error_handler")(record_error);
     lookup<SetPrint>(dylib, "halide_set_custom_print")(discard_print);
+    using SetLoadLibrary = halide_load_library_t (*)(halide_load_library_t);
+    lookup<SetLoadLibrary>(dylib, "halide_set_custom_load_library")(load_device_library);
     using ParallelFor = int (*)(void *, ParallelTask, int, int, uint8_t *);
     lookup<ParallelFor (*)(ParallelFor)>(dylib, "halide_set_custom_do_par_for")(run_parallel);
+    lookup<void (*)()>(dylib, kConstructRuntime)();
     runtime_ = &dylib;
 }
 
@@ -185,14 +226,15 @@ std::mutex &compile_mutex() {
     return mutex;
 }
 
-} // namespace
-
-std::string compile_object(const Halide::Module &module) {
+/// `change` sees the module before its object is made.
+std::string compile_changed(const Halide::Module &module, void (*change)(llvm::Module &)) {
     prepare_halide();
     try {
         const std::lock_guard<std::mutex> lock(compile_mutex());
         llvm::LLVMContext context;
         const std::unique_ptr<llvm::Module> code = Halide::compile_module_to_llvm_module(module, context);
+        if (change != nullptr)
+            change(*code);
         llvm::SmallVector<char, 0> object;
         llvm::raw_svector_ostream stream(object);
         Halide::compile_llvm_module_to_object(*code, stream);
@@ -202,21 +244,33 @@ std::string compile_object(const Halide::Module &module) {
     }
 }
 
+} // namespace
+
+std::string compile_object(const Halide::Module &module) {
+    return compile_changed(module, nullptr);
+}
+
 std::string compile_runtime_object(const std::string &platform) {
     prepare_halide();
-    return compile_object(Halide::Module("halide_runtime", Halide::Target(platform)));
+    return compile_changed(Halide::Module("halide_runtime", Halide::Target(platform + kRuntimeFeatures)),
+                           expose_constructors);
 }
 
 void LinkedKernel::call(void **buffers) const {
-    const int code = entry_(buffers);
+    const int code = try_call(buffers);
     if (code == 0)
         return;
     // An error inside a parallel loop is reported on the thread that met it, so there may be no text here.
-    std::string message = std::move(reported_error());
-    reported_error().clear();
+    std::string message = take_reported_error();
     if (message.empty())
         message = "Halide error " + std::to_string(code);
     throw Error(ErrorCode::Internal, "running a kernel: " + message);
+}
+
+std::string take_reported_error() {
+    std::string message = std::move(reported_error());
+    reported_error().clear();
+    return message;
 }
 
 std::shared_ptr<const LinkedKernel> link_kernel(const std::string &object, const std::string &symbol,

@@ -16,6 +16,9 @@ namespace convsmith {
 /// Throws Error(Compile) with Halide's message.
 std::string compile_object(const Halide::Module &module);
 
+/// What the process's Halide runtime has beside the CPU's part; it looks for its driver when a kernel calls.
+constexpr const char *kRuntimeFeatures = "-cuda";
+
 /// The object code of the Halide runtime for a platform ("x86-64-linux"), which kernels are linked against.
 std::string compile_runtime_object(const std::string &platform);
 
@@ -30,9 +33,15 @@ public:
     /// Calls the kernel. Throws Error(Internal) with Halide's message if the kernel reports an error.
     void call(void **buffers) const;
 
+    /// The same, returning Halide's error code, 0 for none; take_reported_error() has its message.
+    int try_call(void **buffers) const { return entry_(buffers); }
+
 protected:
     Entry entry_ = nullptr;
 };
+
+/// The message that the Halide runtime last reported on this thread, once; empty if there was none.
+std::string take_reported_error();
 
 /// Links `object` and looks up `symbol`_argv. The process has one Halide runtime, linked first from the
 /// object that `runtime_object` returns. Throws Error(Compile) if the object does not link.

@@ -1,5 +1,6 @@
 // Choice of the runner that fits a target.
 #include "runtime/runner.h"
+#include "runtime/device.h"
 
 namespace convsmith {
 
@@ -11,9 +12,17 @@ std::unique_ptr<Runner> make_runner(const Target &target, const JitOptions &opti
         return make_qemu_aarch64_runner();
     case RunnerKind::BochsAvx512:
         return make_avx512_runner();
+    case RunnerKind::CudaEmulator:
+        return make_cuda_emulator_runner(options);
+    case RunnerKind::OpenClProgram:
+        return make_opencl_runner(target);
     case RunnerKind::None:
         break;
     }
+    if (gpu_api(target) == GpuApi::OpenCl)
+        return make_opencl_runner(target); // says what is missing
+    if (is_gpu(target))
+        require_runnable(target); // says what is missing
     if (target.platform().rfind("arm-64", 0) == 0) {
         throw Error(ErrorCode::Unsupported, "target " + target.halide +
                                                 ": this machine cannot run it; install qemu-user-static and "

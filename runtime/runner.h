@@ -59,12 +59,21 @@ public:
 /// the one before.
 std::unique_ptr<Runner> make_native_runner(const JitOptions &options = JitOptions());
 
+/// The native runner with CUDA kernels on the emulator (emulate_cuda, runtime/device.h), which makes races,
+/// overruns and uninitialised reads errors.
+std::unique_ptr<Runner> make_cuda_emulator_runner(const JitOptions &options = JitOptions());
+
 /// Cross-compiles a static program with every job's kernel and runs it under qemu-user.
 std::unique_ptr<Runner> make_qemu_aarch64_runner();
 
 /// Runs a static program with every job's kernel on an emulated machine with AVX-512 (avx512_emulator()). The
 /// machine is booted once for a call of run(), which takes some 10 s.
 std::unique_ptr<Runner> make_avx512_runner();
+
+/// Runs a program with every job's kernel, which calls OpenCL: GPU kernels without a GPU where the
+/// implementation is for CPUs, so that times mean nothing. `under` is put before the program's command, as
+/// that of a simulator.
+std::unique_ptr<Runner> make_opencl_runner(const Target &target, const std::vector<std::string> &under = {});
 
 /// The runner for `target`; `options` are for a native one. Throws Error(Unsupported) that says what to
 /// install if none fits.

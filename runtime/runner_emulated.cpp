@@ -1,11 +1,12 @@
 // The emulating runners: a static program with every job's kernel (static_program.h) runs where there is a
-// CPU for it: arm-64-linux under qemu-user, AVX-512 on a machine that Bochs emulates. Chosen by make_runner
-// (runner.cpp).
+// CPU for it: arm-64-linux under qemu-user, AVX-512 on a machine that Bochs emulates; or where it can load
+// what would clash with this process: OpenCL's implementations. Chosen by make_runner (runner.cpp).
 #include "generators/error.h"
 #include "runtime/frontend/file_io.h"
 #include "runtime/process.h"
 #include "runtime/runner.h"
 #include "runtime/static_program.h"
+#include "schedules/gpu_driver.h"
 
 #include <fmt/format.h>
 
@@ -59,7 +60,8 @@ std::vector<RunResult> EmulatingRunner::run(const std::vector<RunJob> &jobs) {
 } // namespace
 
 std::unique_ptr<Runner> make_qemu_aarch64_runner() {
-    const Machine machine = {"qemu-aarch64", {"arm-64-linux", "aarch64-linux-gnu-gcc"}, {"qemu-aarch64"}};
+    const Machine machine = {
+        "qemu-aarch64", {"arm-64-linux", "aarch64-linux-gnu-gcc", {"-static"}}, {"qemu-aarch64"}};
     for (const auto &[program, package] :
          {std::pair(machine.target.compiler, "gcc-aarch64-linux-gnu"), {machine.emulator[0], "qemu-user"}}) {
         if (!has_program(program))
@@ -81,7 +83,20 @@ std::unique_ptr<Runner> make_avx512_runner() {
                     "convsmith's sources installs (Bochs, from Debian's packages)");
     if (!has_program("gcc"))
         throw Error(ErrorCode::Unsupported, "running AVX-512 code here needs gcc, which is not on PATH");
-    return std::make_unique<EmulatingRunner>(Machine{"bochs-avx512", {"x86-64-linux", "gcc"}, {boot}});
+    return std::make_unique<EmulatingRunner>(
+        Machine{"bochs-avx512", {"x86-64-linux", "gcc", {"-static"}}, {boot}});
+}
+
+std::unique_ptr<Runner> make_opencl_runner(const Target &target, const std::vector<std::string> &under) {
+    const GpuDriver &driver = opencl_driver();
+    if (!driver.is_there())
+        throw Error(ErrorCode::Unsupported, "running OpenCL kernels here: " + driver.missing);
+    if (!has_program("gcc"))
+        throw Error(ErrorCode::Unsupported, "running OpenCL kernels here needs gcc, which is not on PATH");
+    // Linked with the loader, which Halide's runtime would look for by the name of the development package.
+    const ProgramTarget program = {
+        target.platform() + "-opencl", "gcc", {"-Wl,--no-as-needed", "-l:" + driver.library}};
+    return std::make_unique<EmulatingRunner>(Machine{"OpenCL", program, under});
 }
 
 } // namespace convsmith

@@ -118,8 +118,8 @@ bool read_result(std::istream &outputs, const RunJob &job, const std::string &wh
 
 ProgramTarget program_target(const Target &target) {
     const bool is_arm = target.platform().rfind("arm-64", 0) == 0;
-    ProgramTarget found = {is_arm ? "arm-64-linux" : "x86-64-linux",
-                           is_arm ? "aarch64-linux-gnu-gcc" : "gcc"};
+    ProgramTarget found = {
+        is_arm ? "arm-64-linux" : "x86-64-linux", is_arm ? "aarch64-linux-gnu-gcc" : "gcc", {"-static"}};
     if (!has_program(found.compiler))
         throw Error(ErrorCode::Unsupported,
                     fmt::format("programs for {} need {}, which is not on PATH (Debian: {})", found.platform,
@@ -194,9 +194,19 @@ std::string ProgramMaker::link(const ProgramBatch &batch) const {
     write_file_atomically(directory_ / "objects", arguments);
 
     std::string program = directory_ / "run_jobs";
-    const ProcessResult compiled = run_process(
-        {target_.compiler, "-O2", "-static", "-o", program, directory_ / "run_jobs.c",
-         directory_ / "kernels.c", "@" + (directory_ / "objects"), runtime, "-lpthread", "-ldl", "-lm"});
+    std::vector<std::string> command = {target_.compiler,
+                                        "-O2",
+                                        "-o",
+                                        program,
+                                        directory_ / "run_jobs.c",
+                                        directory_ / "kernels.c",
+                                        "@" + (directory_ / "objects"),
+                                        runtime,
+                                        "-lpthread",
+                                        "-ldl",
+                                        "-lm"};
+    command.insert(command.end(), target_.link.begin(), target_.link.end());
+    const ProcessResult compiled = run_process(command);
     if (!compiled.ok())
         throw Error(ErrorCode::Compile,
                     fmt::format("{} linking the kernels: {}", target_.compiler, compiled.text()));

@@ -15,7 +15,9 @@ namespace convsmith {
 /// What a program is made for.
 struct ProgramTarget {
     std::string platform; ///< Halide target of its runtime: no features beyond the plainest
-    std::string compiler; ///< makes static programs for it
+    std::string compiler; ///< makes programs for it
+    /// Arguments of the compiler that says how the program is linked.
+    std::vector<std::string> link = {"-static"};
 };
 
 /// For a target's platform. Throws Error(Unsupported) naming the package if the compiler is not here.

@@ -25,6 +25,8 @@ struct TensorView {
     DType dtype = DType::F32;
     int rank = 0;
     std::array<int64_t, kMaxTensorRank> shape = {};
+    /// `data` is an address of the device's (a CUdeviceptr, a cl_mem); only for kernels of a GPU's target.
+    bool is_on_device = false;
 
     TensorView() = default;
     TensorView(void *data_, DType dtype_, const std::vector<int64_t> &shape_);

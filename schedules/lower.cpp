@@ -18,6 +18,11 @@
 #include "schedules/generic/composite.h"
 #include "schedules/generic/window.h"
 #include "schedules/generic/winograd.h"
+#include "schedules/gpu/channelwise.h"
+#include "schedules/gpu/composite.h"
+#include "schedules/gpu/direct.h"
+#include "schedules/gpu/window.h"
+#include "schedules/gpu/winograd.h"
 
 namespace convsmith {
 namespace {
@@ -158,6 +163,8 @@ LoweredPipeline scheduled(Algorithm algorithm, void (*schedule)(ConvPipeline &, 
     input.copies_rows = plan.copies_rows(desc);
     input.masks_columns = plan.masks_columns(desc);
     input.row_tile = plan.row_tile(desc);
+    input.fills_tiles = plan.fills_tiles(desc);
+    input.copies_windows = plan.copies_windows(desc);
     ConvPipeline conv = algorithm(desc, plan.packing(desc), input);
     constrain_buffers(conv);
     schedule(conv, plan);
@@ -177,7 +184,9 @@ Algorithm algorithm_of(const Plan &plan) {
 
 Halide::Target kernel_target(const Target &target) {
     Halide::Target t(target.compiled());
-    t.set_features({Halide::Target::NoRuntime, Halide::Target::NoAsserts, Halide::Target::NoBoundsQuery});
+    t.set_features({Halide::Target::NoRuntime, Halide::Target::NoBoundsQuery});
+    if (!is_gpu(target)) // what drivers say goes through Halide's assertions
+        t.set_feature(Halide::Target::NoAsserts);
     return without_llvm_loop_opt(t);
 }
 

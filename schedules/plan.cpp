@@ -36,13 +36,12 @@ const std::vector<ScheduleRow> &rows() {
 #define CONVSMITH_SCHEDULE(variants_, folder_, name_, targets_, doc_)                                        \
     {                                                                                                        \
         const SchedulePlanning planning = folder_::name_##_planning();                                       \
-        ScheduleInfo info{names_in(#variants_), #folder_, "*", doc_, planning.params, registered++};         \
+        ScheduleInfo info{names_in(#variants_), "", "", doc_, planning.params, registered++};                \
         for (const std::string &target : names_in(CONVSMITH_TEXT(targets_))) {                               \
-            info.name = info.target = target;                                                                \
+            info.target = target;                                                                            \
+            info.name = info.is_tuned() ? target : "generic";                                                \
             t.push_back({info, planning});                                                                   \
         }                                                                                                    \
-        if (!info.is_tuned())                                                                                \
-            t.push_back({info, planning});                                                                   \
     }
 #include "schedules/schedules.inc"
 #undef CONVSMITH_SCHEDULE
@@ -59,8 +58,10 @@ const ScheduleRow &row_of(const ConvDesc &desc, const Plan &plan) {
 /// Why `row` cannot serve; nothing if it can.
 std::optional<std::string> rejection(const ScheduleRow &row, const ConvDesc &desc, const Target &target) {
     if (!row.info.suits(target))
-        return row.info.is_tuned() ? "tuned for target " + row.info.target + ", not " + target.name
-                                   : "made for CPUs, not " + target.name;
+        return row.info.is_tuned()
+                   ? "tuned for target " + row.info.target + ", not " + target.name
+                   : std::string("made for ") + (row.info.target == kAnyCpu ? "CPUs" : "GPUs") + ", not " +
+                         target.name;
     return row.planning.reject(desc, target);
 }
 
@@ -152,7 +153,7 @@ std::vector<std::pair<std::string, const ScheduleRow *>> candidates(const std::v
         for (const ScheduleRow &row : rows()) {
             const bool is_known = std::any_of(pairs.begin(), pairs.end(), [&](const auto &pair) {
                 // Of fallbacks, the first is made for the variant.
-                return pair.first == variant && pair.second->info.name == row.info.name &&
+                return pair.first == variant && pair.second->info.target == row.info.target &&
                        !row.info.is_tuned();
             });
             if (!is_known && row.info.serves(variant) && (schedule.empty() || row.info.name == schedule))
@@ -265,6 +266,14 @@ bool Plan::copies_rows(const ConvDesc &desc) const {
     return row_of(desc, *this).planning.copies_rows;
 }
 
+bool Plan::fills_tiles(const ConvDesc &desc) const {
+    return row_of(desc, *this).planning.fills_tiles;
+}
+
+bool Plan::copies_windows(const ConvDesc &desc) const {
+    return row_of(desc, *this).planning.copies_windows;
+}
+
 bool Plan::masks_columns(const ConvDesc &desc) const {
     const SchedulePlanning &planning = row_of(desc, *this).planning;
     return planning.masks_columns != nullptr && planning.masks_columns(desc, target);
@@ -307,7 +316,7 @@ void check_request(const PlanRequest &request) {
 size_t schedule_row(const ConvDesc &desc, const Plan &plan) {
     for (size_t i = 0; i < rows().size(); i++) {
         const ScheduleRow &row = rows()[i];
-        if (row.info.serves(plan.variant) && row.info.name == plan.schedule &&
+        if (row.info.serves(plan.variant) && row.info.name == plan.schedule && row.info.suits(plan.target) &&
             !row.planning.reject(desc, plan.target))
             return i;
     }

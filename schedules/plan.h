@@ -36,6 +36,12 @@ struct Plan {
     /// The same of reading them in place (SchedulePlanning::masks_columns).
     bool masks_columns(const ConvDesc &desc) const;
 
+    /// The same of whole tiles of positions (SchedulePlanning::fills_tiles).
+    bool fills_tiles(const ConvDesc &desc) const;
+
+    /// The same of what the windows of a tile cover (SchedulePlanning::copies_windows).
+    bool copies_windows(const ConvDesc &desc) const;
+
     /// Positions of its tiles, if these never span rows (SchedulePlanning::row_tile).
     int row_tile(const ConvDesc &desc) const;
 
@@ -52,20 +58,26 @@ struct ParamSpec {
     std::string doc;
 };
 
+/// What fallbacks are for, beside the classes of targets.inc.
+constexpr const char *kAnyCpu = "any_cpu";
+constexpr const char *kAnyGpu = "any_gpu";
+
 /// A schedule for one of its target classes, as listed by `convsmith list schedules`.
 struct ScheduleInfo {
     std::vector<std::string> variants; ///< algorithms it schedules; empty: every one
-    std::string name;   ///< class it is tuned for, else its folder: one for a variant and problem
-    std::string target; ///< target class it is tuned for; "*" for any CPU
+    std::string name;   ///< class it is tuned for, or "generic": one for a variant, problem and target
+    std::string target; ///< target class it is tuned for, or kAnyCpu, kAnyGpu: a fallback
     std::string doc;
     std::vector<ParamSpec> params;
     size_t registered = 0; ///< which row of schedules.inc
 
     bool serves(const std::string &variant) const;
     /// Tuned for a target class, not a fallback.
-    bool is_tuned() const { return target != "*"; }
-    /// Whether it is made for the target: tuned for its class, or a fallback, which is for every CPU.
-    bool suits(const Target &machine) const { return is_tuned() ? target == machine.name : !is_gpu(machine); }
+    bool is_tuned() const { return target != kAnyCpu && target != kAnyGpu; }
+    /// Whether it is made for the target: tuned for its class, or a fallback for its kind of machine.
+    bool suits(const Target &machine) const {
+        return target == (is_tuned() ? machine.name : is_gpu(machine) ? kAnyGpu : kAnyCpu);
+    }
 };
 const std::vector<ScheduleInfo> &schedule_table();
 

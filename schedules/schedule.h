@@ -39,6 +39,12 @@ struct SchedulePlanning {
 
     /// Positions of a tile that never spans rows; 0 if tiles may (OpInput::row_tile). Null: always 0.
     int (*row_tile)(const ConvDesc &desc, const Params &params) = nullptr;
+
+    /// Whether it computes whole tiles of positions (OpInput::fills_tiles).
+    bool fills_tiles = false;
+
+    /// Whether it keeps what the windows of such a tile cover (ConvPipeline::copies_windows).
+    bool copies_windows = false;
 };
 
 /// reject() of a schedule that takes everything.

@@ -3,6 +3,7 @@
 #include "schedules/target.h"
 
 #include "generators/error.h"
+#include "schedules/gpu_driver.h"
 
 #include <fmt/format.h>
 
@@ -45,7 +46,10 @@ struct FeatureRow {
     Arch arch;
     std::vector<std::string> implies;
     bool only_tunes = false; ///< names a CPU to tune for: not Halide's, every CPU of the architecture runs it
+    bool is_of_gpu = false;  ///< concerns the device beside the CPU
 };
+
+constexpr bool kNotTuning = false, kOfGpu = true;
 
 /// avx2 brings fma and f16c, as every CPU of the x86-64-v3 level has all three; avx512* bring avx2.
 const std::vector<FeatureRow> &feature_table() {
@@ -63,20 +67,20 @@ const std::vector<FeatureRow> &feature_table() {
         {"arm_fp16", Arch::Arm, {}},
         {"armv81a", Arch::Arm, {}},
         {"cortex_a55", Arch::Arm, {}, true},
-        {"cuda", Arch::Any, {}},
-        {"cuda_capability_30", Arch::Any, {"cuda"}},
-        {"cuda_capability_32", Arch::Any, {"cuda"}},
-        {"cuda_capability_35", Arch::Any, {"cuda"}},
-        {"cuda_capability_50", Arch::Any, {"cuda"}},
-        {"cuda_capability_61", Arch::Any, {"cuda"}},
-        {"cuda_capability_70", Arch::Any, {"cuda"}},
-        {"cuda_capability_75", Arch::Any, {"cuda"}},
-        {"cuda_capability_80", Arch::Any, {"cuda"}},
-        {"cuda_capability_86", Arch::Any, {"cuda"}},
-        {"opencl", Arch::Any, {}},
-        {"cl_doubles", Arch::Any, {"opencl"}},
-        {"cl_half", Arch::Any, {"opencl"}},
-        {"cl_atomics64", Arch::Any, {"opencl"}},
+        {"cuda", Arch::Any, {}, kNotTuning, kOfGpu},
+        {"cuda_capability_30", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
+        {"cuda_capability_32", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
+        {"cuda_capability_35", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
+        {"cuda_capability_50", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
+        {"cuda_capability_61", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
+        {"cuda_capability_70", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
+        {"cuda_capability_75", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
+        {"cuda_capability_80", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
+        {"cuda_capability_86", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
+        {"opencl", Arch::Any, {}, kNotTuning, kOfGpu},
+        {"cl_doubles", Arch::Any, {"opencl"}, kNotTuning, kOfGpu},
+        {"cl_half", Arch::Any, {"opencl"}, kNotTuning, kOfGpu},
+        {"cl_atomics64", Arch::Any, {"opencl"}, kNotTuning, kOfGpu},
         {"no_asserts", Arch::Any, {}},
         {"large_buffers", Arch::Any, {}},
         {"strict_float", Arch::Any, {}},
@@ -250,6 +254,23 @@ bool is_of_class(const ParsedString &parsed, const ClassRow &row) {
     return std::all_of(needs.begin(), needs.end(), is_met);
 }
 
+bool runs_on_host_cpu(const ParsedString &parsed) {
+    return parsed.platform == host_platform() &&
+           std::all_of(parsed.features.begin(), parsed.features.end(), cpu_has);
+}
+
+bool has_device(GpuApi api) {
+    switch (api) {
+    case GpuApi::None:
+        return true;
+    case GpuApi::Cuda:
+        return cuda_driver().is_there();
+    case GpuApi::OpenCl: // in a program of its own only
+        break;
+    }
+    return false;
+}
+
 bool is_program(const std::filesystem::path &candidate) {
     std::error_code ignored;
     const auto status = std::filesystem::status(candidate, ignored);
@@ -280,9 +301,22 @@ std::string Target::compiled() const {
     return parsed.text();
 }
 
-bool is_gpu(const Target &target) {
+GpuApi gpu_api(const Target &target) {
     const ParsedString parsed = parse_string(target.halide);
-    return parsed.features.count("cuda") != 0 || parsed.features.count("opencl") != 0;
+    if (parsed.features.count("opencl") != 0)
+        return GpuApi::OpenCl;
+    return parsed.features.count("cuda") != 0 ? GpuApi::Cuda : GpuApi::None;
+}
+
+bool is_gpu(const Target &target) {
+    return gpu_api(target) != GpuApi::None;
+}
+
+Target cpu_part(const Target &target) {
+    ParsedString parsed = parse_string(target.halide);
+    for (auto feature = parsed.features.begin(); feature != parsed.features.end();)
+        feature = find_feature(*feature)->is_of_gpu ? parsed.features.erase(feature) : std::next(feature);
+    return parse_target(parsed.text());
 }
 
 std::string Target::platform() const {
@@ -337,8 +371,7 @@ Target host_target() {
 
 bool runs_natively(const Target &target) {
     const ParsedString parsed = parse_string(target.halide);
-    return parsed.platform == host_platform() && !is_gpu(target) &&
-           std::all_of(parsed.features.begin(), parsed.features.end(), cpu_has);
+    return runs_on_host_cpu(parsed) && has_device(gpu_api(target));
 }
 
 std::string avx512_emulator() {
@@ -369,6 +402,12 @@ RunnerKind runner_for(const Target &target) {
         return RunnerKind::QemuAarch64;
     if (avx512_emulator_runs(target) && !avx512_emulator().empty())
         return RunnerKind::BochsAvx512;
+    if (gpu_api(target) == GpuApi::Cuda && runs_on_host_cpu(parse_string(target.halide)) &&
+        !cuda_emulator().empty())
+        return RunnerKind::CudaEmulator;
+    if (gpu_api(target) == GpuApi::OpenCl && runs_on_host_cpu(parse_string(target.halide)) &&
+        opencl_driver().is_there())
+        return RunnerKind::OpenClProgram;
     return RunnerKind::None;
 }
 

@@ -11,7 +11,17 @@
 namespace convsmith {
 
 /// How compiled code for a target can be executed here.
-enum class RunnerKind { Native, QemuAarch64, BochsAvx512, None };
+enum class RunnerKind {
+    Native, ///< in this process, on a GPU for a GPU's target
+    QemuAarch64,
+    BochsAvx512,
+    CudaEmulator,  ///< CUDA's PTX on the CPU (gpu_driver.h)
+    OpenClProgram, ///< a program of its own: OpenCL's implementations bring compilers that clash with ours
+    None
+};
+
+/// What drives a device beside the CPU.
+enum class GpuApi { None, Cuda, OpenCl };
 
 /// A machine class and the string Halide compiles it with. Numbers are per core.
 struct Target {
@@ -46,8 +56,8 @@ Target parse_target(std::string_view text);
 /// The best class this process can execute.
 Target host_target();
 
-/// True if this machine can execute code for `target` without an emulator. False for every GPU target: no
-/// runner drives a device.
+/// True if this process can execute code for `target`: of a CUDA target, the CPU and a driver with a device
+/// (gpu_driver.h); of an OpenCL target never.
 bool runs_natively(const Target &target);
 
 /// The runner that fits: Native if this machine has every feature, an emulator if one is installed, else
@@ -61,8 +71,14 @@ std::string avx512_emulator();
 /// True if that machine has every feature of the target.
 bool avx512_emulator_runs(const Target &target);
 
+/// What kernels of the target call: a target string with both features is of its class's.
+GpuApi gpu_api(const Target &target);
+
 /// True if kernels of the target run on a device beside the CPU.
 bool is_gpu(const Target &target);
+
+/// The target that the CPU's part of a GPU target is compiled for; others as they are.
+Target cpu_part(const Target &target);
 
 /// Elements of a type in a vector register.
 int vector_lanes(const Target &target, DType type);

@@ -57,6 +57,8 @@ packages=(
     chromium openssh-client openssh-server slurm-wlm munge
     # arm-64-linux: cross compiler and emulator
     g++-aarch64-linux-gnu qemu-user
+    # GPU kernels on the CPU: OpenCL, and a simulator of it that finds races
+    ocl-icd-libopencl1 pocl-opencl-icd oclgrind
     # format and lint checks
     clang-format clang-tidy
     # demo: decodes its photograph

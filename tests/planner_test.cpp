@@ -134,9 +134,10 @@ TEST(Planner, ExplicitRequestIsItsSource) {
 TEST(Planner, NamesUnknownSchedulesAndParameters) {
     PlanRequest request;
     request.schedule = "fastest";
-    EXPECT_EQ(
-        plan_error("conv_ci64_i8x8_co64_k3x3", request),
-        "schedule: got 'fastest', want one of x86_avx2, x86_avx512, arm_neon, arm_a55, arm_apple, generic");
+    EXPECT_EQ(plan_error("conv_ci64_i8x8_co64_k3x3", request),
+              "schedule: got 'fastest', want one of x86_avx2, x86_avx512, arm_neon, arm_a55, arm_apple, "
+              "generic, cuda, "
+              "opencl");
     request.schedule = "x86_avx2";
     request.params = {{"tile_q", 3}};
     EXPECT_EQ(plan_error("conv_ci64_i8x8_co64_k3x3", request),

@@ -25,9 +25,12 @@
 #define MAX_DIMS 8
 #define PAGE 65536 /* a multiple of every page size in use */
 #define FILTER_ALIGNMENT 64
+#define HOST_DIRTY 1 /* halide_buffer_flag_host_dirty */
+#define DEVICE_DIRTY 2
 
 extern int (*const kernels[])(void **args);
 extern int halide_set_num_threads(int threads);
+extern int halide_copy_to_host(void *user_context, void *buffer);
 
 #include "serve.h"
 
@@ -99,7 +102,8 @@ static uint8_t *guarded(const tensor *t, void **block, size_t *block_bytes) {
 }
 
 /* The call in a process of its own, which leaves its outputs in shared memory. */
-static result call_apart(int32_t kernel, void **args) {
+static result call_apart(int32_t kernel, void **args, int32_t tensors) {
+    int32_t i;
     result r = {0, 0};
     int32_t *code = mmap(NULL, sizeof *code, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int status = 0;
@@ -114,6 +118,10 @@ static result call_apart(int32_t kernel, void **args) {
         }
         alarm((unsigned)setting("CONVSMITH_SECONDS"));
         *code = kernels[kernel](args);
+        for (i = 0; i < tensors && *code == 0; i++) {
+            if ((((buffer *)args[i])->flags & DEVICE_DIRTY) != 0)
+                *code = halide_copy_to_host(NULL, args[i]);
+        }
         _exit(0);
     }
     if (waitpid(child, &status, 0) != child)
@@ -146,6 +154,7 @@ static void load(FILE *jobs, loaded *l) {
         memset(b, 0, sizeof *b);
         l->data[i] = guarded(t, &l->blocks[i], &l->block_bytes[i]);
         b->host = l->data[i] + t->begin;
+        b->flags = t->is_output ? 0 : HOST_DIRTY; /* a GPU's kernel copies it to the device */
         b->type_code = (uint8_t)t->type_code;
         b->type_bits = (uint8_t)t->type_bits;
         b->type_lanes = 1;
@@ -164,7 +173,7 @@ static void run(FILE *jobs, FILE *outputs) {
     int32_t i;
     result r;
     load(jobs, &l);
-    r = call_apart(l.c.kernel, l.args);
+    r = call_apart(l.c.kernel, l.args, l.c.tensors);
     if (fwrite(&r, sizeof r, 1, outputs) != 1)
         stop("run_jobs: writing the outputs");
     for (i = 0; i < l.c.tensors; i++) {

@@ -1,0 +1,40 @@
+// Numbers of the warp's dense tile (warp_tile.h), free of Halide: what planning sides and schedules must
+// agree on.
+#pragma once
+
+#include "generators/conv_desc.h"
+#include "schedules/plan.h"
+
+#include <optional>
+#include <string>
+
+namespace convsmith::gpu {
+
+/// Why no schedule takes a problem on the target: doubles through OpenCL, whose constants Halide 14 writes as
+/// floats. Nothing if one may; what fallbacks ask.
+std::optional<std::string> reject_doubles(const ConvDesc &desc, const Target &target);
+
+/// Positions that tiles run along: all of them where they are one dimension, else those of a row, of a phase
+/// of a transposed convolution.
+int tiled_positions(const ConvDesc &merged);
+
+/// Taps of an output; of a transposed convolution at most.
+int64_t taps_of_output(const ConvDesc &merged);
+
+/// Whether the positions of a tile lie in one row, so that they share the cells of their windows: rows are
+/// whole tiles, and there are several taps.
+bool shares_windows(const ConvDesc &merged, int tile_p);
+
+/// The products of Winograd's algorithm as the pointwise convolution that they are: tiles for positions,
+/// elements of the transform for images.
+ConvDesc product_of_winograd(const ConvDesc &merged, int tile);
+
+/// The numbers co_vector, tile_p and chunk_ci that the model (roofline.h) finds best, where `params` leaves
+/// them open (0 or absent). Throws Error(BadArgument) naming `schedule` if none are legal.
+Params complete_warp_tile(const std::string &schedule, const ConvDesc &merged, const Params &params,
+                          int co_block);
+
+/// Cells along the axis `dim`, counted from the innermost, that the windows of a tile of a row cover.
+int window_cells(const ConvDesc &merged, int dim, int tile_p);
+
+} // namespace convsmith::gpu

@@ -1,0 +1,62 @@
+// Dense convolutions on a GPU: an implicit matrix product on the warp's tile (warp_tile.h). Positions of a
+// tile that lie in one row share the cells of their windows in shared memory; others copy what each tap
+// reads: the cells of a phase of a transposed convolution, the samples of a deformable one.
+#include "schedules/gpu/direct.h"
+
+#include "schedules/gpu/dense_plan.h"
+#include "schedules/gpu/threads.h"
+#include "schedules/gpu/warp_tile.h"
+
+namespace convsmith::gpu {
+
+using Halide::Var;
+
+namespace {
+
+/// What the tile is part of, and its numbers.
+WarpTile begin_tile(const ConvPipeline &conv, const Plan &plan) {
+    WarpTile tile;
+    tile.consumer = conv.output;
+    tile.position = conv.at[0];
+    tile.others = {conv.at.begin() + 1, conv.at.end()};
+    if (conv.phases) {
+        tile.consumer = conv.phases->sums;
+        tile.others.insert(tile.others.end(), conv.phases->f.begin(), conv.phases->f.end());
+    }
+    tile.others.push_back(conv.n);
+    tile.channels = conv.desc.co;
+    tile.co_vector = plan.params.at("co_vector");
+    tile.tile_p = plan.params.at("tile_p");
+    tile.chunk_ci = plan.params.at("chunk_ci");
+    return tile;
+}
+
+} // namespace
+
+void schedule_direct(ConvPipeline &conv, const Plan &plan) {
+    const ConvDesc &d = conv.desc;
+    WarpTile tile = begin_tile(conv, plan);
+    if (shares_windows(d, tile.tile_p)) {
+        tile.is_staged_for_all_taps = true;
+        tile.staged = conv.copies_windows ? conv.windows : conv.padded;
+        tile.staged_channel = conv.ci;
+        for (int i = 0; i < d.rank; i++)
+            tile.staged_extents.emplace_back(tile.staged.args()[i + 1], window_cells(d, i, tile.tile_p));
+        if (conv.row_tile > 0)
+            conv.acc.align_bounds(conv.at[0], conv.row_tile);
+    } else {
+        tile.staged = conv.element;
+        tile.staged_channel = conv.element.args()[1];
+        tile.staged_extents.emplace_back(conv.at[0], tile.tile_p);
+    }
+    tile.staged_extents.emplace_back(tile.staged_channel, tile.chunk_ci);
+    schedule_warp_tile(conv, plan.target, tile);
+    if (conv.place.defined()) // once for all channels
+        deal_to_threads(conv.place.compute_root(), conv.place.args());
+    if (conv.phases) {
+        conv.phases->sums.compute_root();
+        deal_to_threads(conv.output, memory_order_of(conv));
+    }
+}
+
+} // namespace convsmith::gpu

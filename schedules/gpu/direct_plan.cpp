@@ -1,0 +1,61 @@
+// Planning side of dense convolutions on a GPU (schedule.h): which problems the warp's tile takes, and the
+// numbers that the model (roofline.h) finds best.
+#include "generators/conv_shape.h"
+#include "generators/variant.h"
+#include "schedules/gpu/dense_plan.h"
+#include "schedules/schedule.h"
+
+#include <fmt/format.h>
+
+namespace convsmith::gpu {
+namespace {
+
+constexpr int kWarp = 32;
+
+std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
+    if (auto reason = reject_doubles(desc, target))
+        return reason;
+    if (desc.is_open())
+        return "open extents: the tile of positions needs sizes at compile time";
+    if (desc.rearrange != Rearrange::None)
+        return "rearranged output: tiles are stored as they lie";
+    if (desc.in_type != desc.acc_type || desc.weight_type != desc.acc_type || desc.out_type != desc.acc_type)
+        return "mixed types: tuned for one type throughout";
+    if (is_depthwise(desc))
+        return "one input channel per group: nothing is shared between output channels";
+    if (desc.groups > 1 && desc.co / desc.groups % kWarp != 0)
+        return fmt::format("co per group is {}, not a multiple of the {} lanes of a warp",
+                           desc.co / desc.groups, kWarp);
+    return std::nullopt;
+}
+
+Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
+    return complete_warp_tile(target.name + " direct", merge_trivial_axes(desc), params, co_block);
+}
+
+Packing packing(const ConvDesc &, const Target &, const Params &params) {
+    return Packing{kWarp * params.at("co_vector")};
+}
+
+int row_tile(const ConvDesc &desc, const Params &params) {
+    const int tile_p = params.at("tile_p");
+    const ConvDesc merged = merge_trivial_axes(desc);
+    return merged.rank > 1 && shares_windows(merged, tile_p) ? tile_p : 0;
+}
+
+} // namespace
+
+SchedulePlanning direct_planning() {
+    SchedulePlanning planning = {{
+#include "schedules/gpu/direct_params.inc"
+                                 },
+                                 reject,
+                                 complete,
+                                 packing};
+    planning.row_tile = row_tile;
+    planning.fills_tiles = true;
+    planning.copies_windows = true;
+    return planning;
+}
+
+} // namespace convsmith::gpu

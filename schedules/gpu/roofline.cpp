@@ -1,0 +1,95 @@
+// See roofline.h.
+#include "schedules/gpu/roofline.h"
+
+#include "generators/conv_shape.h"
+#include "schedules/gpu/dense_plan.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace convsmith::gpu {
+namespace {
+
+constexpr double kWarp = 32, kFloat = 4;
+constexpr double kWideFloats = 4; ///< of a load of 16 bytes
+constexpr double kAddressInstructions =
+    12;                             ///< of an element that is copied: its place, whether it is padding
+constexpr int kOtherRegisters = 40; ///< addresses, counters, operands on their way
+
+double rounded_up(double value, double multiple) {
+    return std::ceil(value / multiple) * multiple;
+}
+
+} // namespace
+
+Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers) {
+    const DeviceNumbers &device = kModelled;
+    const double v = numbers.co_vector, p = numbers.tile_p;
+    const int group_ci = d.ci / d.groups;
+    const double ci = group_ci, taps = static_cast<double>(taps_of_output(d));
+    const bool shares = shares_windows(d, numbers.tile_p);
+    const double wide = numbers.chunk_ci % static_cast<int>(kWideFloats) == 0 ? kWideFloats : 1;
+    double cells = p * taps; // copied per input channel
+    double read = p * taps;  // of them, from shared memory, per input channel
+    if (shares) {
+        cells = 1;
+        for (int i = 0; i < d.rank; i++)
+            cells *= window_cells(d, i, numbers.tile_p);
+        const double rows = taps / d.kernel[d.rank - 1];
+        read = rows * window_cells(d, 0, numbers.tile_p);
+    }
+
+    Roofline r;
+    const double positions = static_cast<double>(spatial_product(out_extents(d), d.rank));
+    const double row = tiled_positions(d);
+    r.blocks =
+        d.n * std::ceil(positions / row) * std::ceil(row / p) * rounded_up(d.co, kWarp * v) / (kWarp * v);
+    r.fmas = ci * taps * v * p * kWarp;
+    r.useful = d.n * positions * d.co * ci * taps / (r.blocks * r.fmas);
+    const double copies = ci * cells; // elements
+    const double copy_steps = std::ceil(cells * numbers.chunk_ci / wide / kWarp) * ci / numbers.chunk_ci;
+    const double shared_reads = ci * read / wide, weight_loads = ci * taps; // instructions
+    r.shared_bytes = (copies + ci * read) * kFloat;
+    r.global_bytes = (copies + ci * taps * v * kWarp + v * p * kWarp) * kFloat;
+    r.instructions =
+        r.fmas / kWarp + shared_reads + weight_loads + copy_steps * (2 + kAddressInstructions) + v * p;
+
+    const int sums = numbers.co_vector * numbers.tile_p;
+    r.registers =
+        sums + numbers.co_vector * 4 + static_cast<int>(p) * static_cast<int>(wide) + kOtherRegisters;
+    const double stage_bytes = cells / taps * (shares ? taps : 1) * numbers.chunk_ci * kFloat;
+    const double held = std::min({static_cast<double>(device.blocks), static_cast<double>(device.warps),
+                                  std::floor(device.registers / (kWarp * rounded_up(r.registers, 8))),
+                                  std::floor(device.shared_bytes / (stage_bytes + 1024))}); // 1 KiB: reserved
+    r.occupancy = held / device.warps;
+
+    // Cycles of a multiprocessor that a block takes of each unit, as others overlap with it.
+    const double arithmetic = r.fmas / device.fmas;
+    const double issue = r.instructions / device.instructions;
+    const double l1 = shared_reads + (weight_loads * v * kWarp + 2 * copies) * kFloat / device.l1_bytes;
+    const double l2 = r.global_bytes / 2 / device.l2_bytes; // half is found in L1: other warps read it too
+    // Whole waves of blocks, each as many as keep every scheduler busy.
+    const double wave = device.multiprocessors * std::min(held, 8.0);
+    const double filled =
+        r.blocks / rounded_up(r.blocks, std::min(wave, rounded_up(r.blocks, device.multiprocessors)));
+    const double busy = std::min(1.0, r.blocks / (device.multiprocessors * 4.0)) * filled;
+    const double slowest = std::max({arithmetic, issue, l1, l2});
+    r.of_peak = arithmetic / slowest * r.useful * busy;
+    r.bound = busy < 0.7              ? "too few blocks"
+              : slowest == arithmetic ? "arithmetic"
+              : slowest == issue      ? "instructions"
+              : slowest == l1         ? "shared memory and L1"
+                                      : "L2";
+    return r;
+}
+
+std::optional<Roofline> plan_roofline(const ConvDesc &desc, const Plan &plan) {
+    const Params &p = plan.params;
+    if (!is_gpu(plan.target) || p.count("chunk_ci") == 0)
+        return std::nullopt;
+    const ConvDesc merged = merge_trivial_axes(desc);
+    return dense_roofline(p.count("tile") != 0 ? product_of_winograd(merged, p.at("tile")) : merged,
+                          {p.at("co_vector"), p.at("tile_p"), p.at("chunk_ci")});
+}
+
+} // namespace convsmith::gpu

@@ -1,0 +1,57 @@
+// Planning side of Winograd convolution on a GPU (schedule.h).
+#include "generators/conv_shape.h"
+#include "schedules/cpu/winograd_choice.h"
+#include "schedules/gpu/dense_plan.h"
+#include "schedules/schedule.h"
+
+namespace convsmith::gpu {
+namespace {
+
+/// Transformed tiles are written and read once, (ci + co) * size^2 / tile^2 floats for each output position
+/// beside ci * co * 9 multiply-adds: with fewer channels the traffic takes what is saved. From the model's
+/// ratio of 30 multiply-adds a byte of L2.
+std::optional<std::string> loses(const ConvDesc &desc, const Target &) {
+    constexpr double kFewestChannels = 48; // ci * co / (ci + co)
+    constexpr double kLeastGain = 1.4;
+    const double channels = static_cast<double>(desc.ci) * desc.co / (desc.ci + desc.co);
+    if (channels < kFewestChannels)
+        return "too few channels: what is saved goes into reading and writing transformed tiles";
+    if (cpu::winograd_gain(desc, cpu::choose_winograd_tile(merge_trivial_axes(desc))) < kLeastGain)
+        return "saves too little: tiles overhang";
+    return std::nullopt;
+}
+
+Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
+    const ConvDesc d = merge_trivial_axes(desc);
+    const std::string schedule = target.name + " winograd";
+    Params own = params;
+    int tile = own["tile"];
+    if (tile == 0)
+        tile = cpu::choose_winograd_tile(d);
+    cpu::check_winograd_tile(schedule, d, tile);
+    own.erase("tile");
+    Params full = complete_warp_tile(schedule, product_of_winograd(d, tile), own, co_block);
+    full["tile"] = tile;
+    return full;
+}
+
+Packing packing(const ConvDesc &, const Target &, const Params &params) {
+    constexpr int kWarp = 32;
+    return Packing{kWarp * params.at("co_vector"), params.at("tile")};
+}
+
+} // namespace
+
+SchedulePlanning winograd_planning() {
+    SchedulePlanning planning = {{
+#include "schedules/gpu/winograd_params.inc"
+                                 },
+                                 reject_doubles,
+                                 complete,
+                                 packing,
+                                 loses};
+    planning.fills_tiles = true;
+    return planning;
+}
+
+} // namespace convsmith::gpu
