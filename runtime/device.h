@@ -38,7 +38,7 @@ void emulate_cuda();
 
 /// Throws Error(Unsupported), saying what is missing, unless this process can run kernels of the target: the
 /// CPU has its instructions, and of a CUDA target a driver has a device, or CUDA is emulated. OpenCL kernels
-/// run from libraries only (docs/aot.md).
+/// run in programs of their own only (make_opencl_runner).
 void require_runnable(const Target &target);
 
 } // namespace convsmith

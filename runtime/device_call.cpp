@@ -266,7 +266,7 @@ void require_runnable(const Target &target) {
     if (!runs_natively(cpu_part(target)))
         refuse("the CPU lacks its instructions");
     if (gpu_api(target) == GpuApi::OpenCl)
-        refuse("OpenCL kernels run in programs of their own (convsmith build), not in this one");
+        refuse("OpenCL kernels run in `convsmith check` only, in a program of their own");
     CudaLibrary &cuda = CudaLibrary::instance();
     const std::lock_guard<std::mutex> lock(cuda.mutex);
     if (!cuda.is_emulated)

@@ -125,7 +125,7 @@ public:
     /// are those of JitOptions::records, read once, and threads are num_threads(). Throws Error.
     std::shared_ptr<const Kernel> kernel(const ConvDesc &desc, const PlanRequest &request = PlanRequest());
 
-    /// The same for a plan already chosen (its target must run natively here).
+    /// The same for a plan already chosen (its target must run here: require_runnable of device.h).
     std::shared_ptr<const Kernel> kernel(const ConvDesc &desc, const PlanChoice &choice);
 
     JitStats stats() const;
