@@ -99,7 +99,7 @@ std::string emulator_message() {
     const auto clear = cuda.find<void (*)()>("convsmith_cuda_emulator_clear");
     if (message == nullptr || clear == nullptr)
         return "";
-    const std::string text = message();
+    std::string text = message();
     clear();
     return text;
 }
