@@ -73,11 +73,7 @@ int run(int argc, char **argv) {
     CLI11_PARSE(app, argc, argv);
     if (autotune::ptxas().empty())
         throw Error(ErrorCode::Unsupported, "needs ptxas of the CUDA toolkit, on PATH or in its usual place");
-    std::vector<StaticLayer> rows;
-    for (const std::string &key : keys)
-        rows.push_back({key.c_str(), key.c_str(), is_fast ? Accuracy::Fast : Accuracy::Exact});
-    if (rows.empty())
-        rows = static_layers();
+    const std::vector<StaticLayer> rows = static_layers(keys, is_fast ? Accuracy::Fast : Accuracy::Exact);
     fmt::print("# CUDA kernels, judged without a GPU\n\n"
                "By `scripts/static_cuda.sh`. Nothing here was timed. For each architecture: registers of a "
                "thread, bytes "

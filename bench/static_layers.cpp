@@ -40,4 +40,11 @@ const std::vector<StaticLayer> &static_layers() {
     return table;
 }
 
+std::vector<StaticLayer> static_layers(const std::vector<std::string> &keys, Accuracy accuracy) {
+    std::vector<StaticLayer> rows;
+    for (const std::string &key : keys)
+        rows.push_back({key.c_str(), key.c_str(), accuracy});
+    return rows.empty() ? static_layers() : rows;
+}
+
 } // namespace convsmith

@@ -4,6 +4,7 @@
 
 #include "schedules/plan.h"
 
+#include <string>
 #include <vector>
 
 namespace convsmith {
@@ -15,5 +16,8 @@ struct StaticLayer {
 
 /// Shapes of ResNet, VGG, MobileNet, GoogLeNet, ResNeXt, U-Net, WaveNet, C3D.
 const std::vector<StaticLayer> &static_layers();
+
+/// A row for each key, which must outlive it; the table's if there are none.
+std::vector<StaticLayer> static_layers(const std::vector<std::string> &keys, Accuracy accuracy);
 
 } // namespace convsmith

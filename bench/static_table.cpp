@@ -95,11 +95,7 @@ int run(int argc, char **argv) {
             throw Error(ErrorCode::BadArgument, "--param: got '" + number + "', want NAME=N");
         params[number.substr(0, equals)] = std::stoi(number.substr(equals + 1));
     }
-    std::vector<StaticLayer> rows;
-    for (const std::string &key : keys)
-        rows.push_back({key.c_str(), key.c_str(), is_fast ? Accuracy::Fast : Accuracy::Exact});
-    if (rows.empty())
-        rows = static_layers();
+    const std::vector<StaticLayer> rows = static_layers(keys, is_fast ? Accuracy::Fast : Accuracy::Exact);
     const Target target = parse_target(target_name);
     shows_loops ? print_loops(rows, target, params) : print_table(rows, target, params);
     return 0;

@@ -80,14 +80,37 @@ int get_stream(void *, void *, void **stream) {
     return 0;
 }
 
-template<typename Function>
-Function of_runtime(const char *name) {
-    return reinterpret_cast<Function>(runtime_function(name));
-}
+/// Functions of the process's Halide runtime, looked up once.
+struct DeviceRuntime {
+    template<typename Function>
+    static Function *find(const char *name) {
+        return reinterpret_cast<Function *>(runtime_function(name));
+    }
+    using OnBuffer = int(void *, halide_buffer_t *);
+    using ToDevice = int(void *, halide_buffer_t *, const halide_device_interface_t *);
+    using Wrap = int(void *, halide_buffer_t *, uint64_t, const halide_device_interface_t *);
 
-const halide_device_interface_t *cuda_interface() {
-    return of_runtime<const halide_device_interface_t *(*)()>("halide_cuda_device_interface")();
-}
+    const halide_device_interface_t *cuda =
+        find<const halide_device_interface_t *()>("halide_cuda_device_interface")();
+    ToDevice *copy_to_device = find<ToDevice>("halide_copy_to_device");
+    OnBuffer *copy_to_host = find<OnBuffer>("halide_copy_to_host");
+    OnBuffer *free = find<OnBuffer>("halide_device_free");
+    Wrap *wrap = find<Wrap>("halide_device_wrap_native");
+    OnBuffer *detach = find<OnBuffer>("halide_device_detach_native");
+
+    /// The runtime keeps freed memory for later calls, rounded up, in which the emulator would not see
+    /// overruns.
+    DeviceRuntime() {
+        CudaLibrary &library = CudaLibrary::instance();
+        const std::lock_guard<std::mutex> lock(library.mutex);
+        find<int(void *, bool)>("halide_reuse_device_allocations")(nullptr, !library.is_emulated);
+    }
+
+    static const DeviceRuntime &instance() {
+        static const DeviceRuntime runtime;
+        return runtime;
+    }
+};
 
 /// What the emulator says of the last fault; empty on a device.
 std::string emulator_message() {
@@ -104,17 +127,6 @@ std::string emulator_message() {
     return text;
 }
 
-/// Once, before the first call: the runtime keeps freed memory for later calls, rounded up, in which the
-/// emulator would not see overruns.
-void prepare_device_memory() {
-    static std::once_flag is_prepared;
-    std::call_once(is_prepared, [] {
-        CudaLibrary &cuda = CudaLibrary::instance();
-        const std::lock_guard<std::mutex> lock(cuda.mutex);
-        of_runtime<int (*)(void *, bool)>("halide_reuse_device_allocations")(nullptr, !cuda.is_emulated);
-    });
-}
-
 /// CUDA's name of a status that the Halide runtime passed on, such as CUDA_ERROR_ILLEGAL_ADDRESS; empty for
 /// an error of Halide's own.
 std::string cuda_error_name(int code) {
@@ -126,7 +138,7 @@ std::string cuda_error_name(int code) {
     return code > 0 && name_of != nullptr && name_of(code, &name) == 0 && name != nullptr ? name : "";
 }
 
-void check(int code, const std::string &what) {
+void check(int code, const char *what) {
     if (code == 0)
         return;
     std::string message = what;
@@ -154,11 +166,9 @@ public:
     }
 
     ~CallBuffers() {
-        using Release = int (*)(void *, halide_buffer_t *);
         for (size_t i = 0; i < buffers_.size(); i++) {
             if (arguments_[i].copy == nullptr && buffers_[i].device != 0)
-                of_runtime<Release>(arguments_[i].is_on_device ? "halide_device_detach_native"
-                                                               : "halide_device_free")(nullptr, &buffers_[i]);
+                (arguments_[i].is_on_device ? runtime_.detach : runtime_.free)(nullptr, &buffers_[i]);
         }
     }
     CallBuffers(const CallBuffers &) = delete;
@@ -168,23 +178,21 @@ public:
 
     /// Brings what was written to the host.
     void download() {
-        using Copy = int (*)(void *, halide_buffer_t *);
         for (size_t i = 0; i < buffers_.size(); i++) {
             if (arguments_[i].is_written && !arguments_[i].is_on_device)
-                check(of_runtime<Copy>("halide_copy_to_host")(nullptr, &buffers_[i]), "copying a result");
+                check(runtime_.copy_to_host(nullptr, &buffers_[i]), "copying a result");
         }
     }
 
 private:
     void wrap(halide_buffer_t &buffer) const {
-        using Wrap = int (*)(void *, halide_buffer_t *, uint64_t, const halide_device_interface_t *);
         const auto address = reinterpret_cast<uint64_t>(buffer.host);
         buffer.host = nullptr;
-        check(of_runtime<Wrap>("halide_device_wrap_native")(nullptr, &buffer, address, cuda_interface()),
-              "a tensor on the device");
+        check(runtime_.wrap(nullptr, &buffer, address, runtime_.cuda), "a tensor on the device");
         buffer.set_device_dirty(); // what it holds counts
     }
 
+    const DeviceRuntime &runtime_ = DeviceRuntime::instance();
     const std::vector<DeviceArgument> &arguments_;
     std::vector<halide_buffer_t> buffers_;
     std::vector<void *> pointers_;
@@ -193,17 +201,15 @@ private:
 } // namespace
 
 DeviceCopy::DeviceCopy(const halide_buffer_t &source) : buffer_(source) {
-    prepare_device_memory();
     std::copy(source.dim, source.dim + source.dimensions, dims_.begin());
     buffer_.dim = dims_.data();
     buffer_.set_host_dirty();
-    using Copy = int (*)(void *, halide_buffer_t *, const halide_device_interface_t *);
-    check(of_runtime<Copy>("halide_copy_to_device")(nullptr, &buffer_, cuda_interface()),
-          "copying weights to the device");
+    const DeviceRuntime &runtime = DeviceRuntime::instance();
+    check(runtime.copy_to_device(nullptr, &buffer_, runtime.cuda), "copying weights to the device");
 }
 
 DeviceCopy::~DeviceCopy() {
-    of_runtime<int (*)(void *, halide_buffer_t *)>("halide_device_free")(nullptr, &buffer_);
+    DeviceRuntime::instance().free(nullptr, &buffer_);
 }
 
 void DeviceCopy::lend(halide_buffer_t &buffer) const {
@@ -213,7 +219,6 @@ void DeviceCopy::lend(halide_buffer_t &buffer) const {
 }
 
 void call_on_device(const LinkedKernel &code, const std::vector<DeviceArgument> &arguments) {
-    prepare_device_memory();
     CallBuffers buffers(arguments);
     check(code.try_call(buffers.pointers()), "running a kernel on the device");
     buffers.download();

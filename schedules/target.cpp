@@ -46,10 +46,7 @@ struct FeatureRow {
     Arch arch;
     std::vector<std::string> implies;
     bool only_tunes = false; ///< names a CPU to tune for: not Halide's, every CPU of the architecture runs it
-    bool is_of_gpu = false;  ///< concerns the device beside the CPU
 };
-
-constexpr bool kNotTuning = false, kOfGpu = true;
 
 /// avx2 brings fma and f16c, as every CPU of the x86-64-v3 level has all three; avx512* bring avx2.
 const std::vector<FeatureRow> &feature_table() {
@@ -67,25 +64,31 @@ const std::vector<FeatureRow> &feature_table() {
         {"arm_fp16", Arch::Arm, {}},
         {"armv81a", Arch::Arm, {}},
         {"cortex_a55", Arch::Arm, {}, true},
-        {"cuda", Arch::Any, {}, kNotTuning, kOfGpu},
-        {"cuda_capability_30", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
-        {"cuda_capability_32", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
-        {"cuda_capability_35", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
-        {"cuda_capability_50", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
-        {"cuda_capability_61", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
-        {"cuda_capability_70", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
-        {"cuda_capability_75", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
-        {"cuda_capability_80", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
-        {"cuda_capability_86", Arch::Any, {"cuda"}, kNotTuning, kOfGpu},
-        {"opencl", Arch::Any, {}, kNotTuning, kOfGpu},
-        {"cl_doubles", Arch::Any, {"opencl"}, kNotTuning, kOfGpu},
-        {"cl_half", Arch::Any, {"opencl"}, kNotTuning, kOfGpu},
-        {"cl_atomics64", Arch::Any, {"opencl"}, kNotTuning, kOfGpu},
+        {"cuda", Arch::Any, {}},
+        {"cuda_capability_30", Arch::Any, {"cuda"}},
+        {"cuda_capability_32", Arch::Any, {"cuda"}},
+        {"cuda_capability_35", Arch::Any, {"cuda"}},
+        {"cuda_capability_50", Arch::Any, {"cuda"}},
+        {"cuda_capability_61", Arch::Any, {"cuda"}},
+        {"cuda_capability_70", Arch::Any, {"cuda"}},
+        {"cuda_capability_75", Arch::Any, {"cuda"}},
+        {"cuda_capability_80", Arch::Any, {"cuda"}},
+        {"cuda_capability_86", Arch::Any, {"cuda"}},
+        {"opencl", Arch::Any, {}},
+        {"cl_doubles", Arch::Any, {"opencl"}},
+        {"cl_half", Arch::Any, {"opencl"}},
+        {"cl_atomics64", Arch::Any, {"opencl"}},
         {"no_asserts", Arch::Any, {}},
         {"large_buffers", Arch::Any, {}},
         {"strict_float", Arch::Any, {}},
     };
     return table;
+}
+
+/// Whether a feature concerns the device beside the CPU.
+bool is_of_gpu(const FeatureRow &row) {
+    const auto is_api = [](const std::string &name) { return name == "cuda" || name == "opencl"; };
+    return is_api(row.name) || std::any_of(row.implies.begin(), row.implies.end(), is_api);
 }
 
 const FeatureRow *find_feature(std::string_view name) {
@@ -315,7 +318,7 @@ bool is_gpu(const Target &target) {
 Target cpu_part(const Target &target) {
     ParsedString parsed = parse_string(target.halide);
     for (auto feature = parsed.features.begin(); feature != parsed.features.end();)
-        feature = find_feature(*feature)->is_of_gpu ? parsed.features.erase(feature) : std::next(feature);
+        feature = is_of_gpu(*find_feature(*feature)) ? parsed.features.erase(feature) : std::next(feature);
     return parse_target(parsed.text());
 }
 

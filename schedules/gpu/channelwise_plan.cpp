@@ -16,12 +16,8 @@ namespace {
 constexpr int kMostTaps = 16; ///< along a row, unrolled
 
 std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
-    if (auto reason = reject_doubles(desc, target))
+    if (auto reason = reject_tiles(desc, target))
         return reason;
-    if (desc.is_open())
-        return "open extents: the tile of positions needs sizes at compile time";
-    if (desc.rearrange != Rearrange::None)
-        return "rearranged output: tiles are stored as they lie";
     if (desc.in_layout != Layout::ChannelsLast || desc.out_layout != Layout::ChannelsLast)
         return "channels first: an output to a thread reads rows as they lie";
     if (desc.op == Op::Conv && !is_channelwise(desc))

@@ -6,7 +6,6 @@ namespace convsmith::gpu {
 namespace {
 
 Params complete(const ConvDesc &, const Target &, const Params &params, int co_block) {
-    constexpr int kWarp = 32;
     Params full = params;
     if (full["co_block"] == 0)
         full["co_block"] = co_block != 0 ? co_block : kWarp;

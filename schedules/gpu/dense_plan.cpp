@@ -25,6 +25,16 @@ std::optional<std::string> reject_doubles(const ConvDesc &desc, const Target &ta
                        : std::nullopt;
 }
 
+std::optional<std::string> reject_tiles(const ConvDesc &desc, const Target &target) {
+    if (auto reason = reject_doubles(desc, target))
+        return reason;
+    if (desc.is_open())
+        return "open extents: the tile of positions needs sizes at compile time";
+    if (desc.rearrange != Rearrange::None)
+        return "rearranged output: tiles are stored as they lie";
+    return std::nullopt;
+}
+
 int tiled_positions(const ConvDesc &d) {
     const Spatial out = out_extents(d);
     const int x = d.rank - 1;
@@ -63,9 +73,17 @@ int window_cells(const ConvDesc &d, int dim, int tile_p) {
     return (dim == 0 ? (tile_p - 1) * d.stride[a] : 0) + effective_kernel(d.kernel[a], d.dilation[a]);
 }
 
+int64_t staged_cells(const ConvDesc &d, int tile_p) {
+    if (!shares_windows(d, tile_p))
+        return tile_p;
+    int64_t cells = 1;
+    for (int i = 0; i < d.rank; i++)
+        cells *= window_cells(d, i, tile_p);
+    return cells;
+}
+
 namespace {
 
-constexpr int kWarp = 32;
 /// Of a lane: with 48 and their operands 16 warps fit the registers of a multiprocessor, a quarter of its 64.
 constexpr int kMostSums = 48;
 constexpr int kStageBytes = 6 * 1024; ///< of shared memory for a warp: 32 warps fit a multiprocessor
@@ -82,13 +100,7 @@ const std::vector<int> &legal(const char *name) {
 }
 
 int64_t stage_bytes(const ConvDesc &merged, int tile_p, int chunk_ci) {
-    int64_t cells = tile_p;
-    if (shares_windows(merged, tile_p)) {
-        cells = 1;
-        for (int i = 0; i < merged.rank; i++)
-            cells *= window_cells(merged, i, tile_p);
-    }
-    return cells * chunk_ci * static_cast<int64_t>(dtype_bytes(merged.in_type));
+    return staged_cells(merged, tile_p) * chunk_ci * static_cast<int64_t>(dtype_bytes(merged.in_type));
 }
 
 /// Why the numbers are illegal together; empty if they are not.

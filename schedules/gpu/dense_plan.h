@@ -10,9 +10,14 @@
 
 namespace convsmith::gpu {
 
+constexpr int kWarp = 32; ///< threads of a warp, and of a block of the dense tile
+
 /// Why no schedule takes a problem on the target: doubles through OpenCL, whose constants Halide 14 writes as
 /// floats. Nothing if one may; what fallbacks ask.
 std::optional<std::string> reject_doubles(const ConvDesc &desc, const Target &target);
+
+/// The same of schedules of tiles: sizes must be fixed, outputs stored as they lie.
+std::optional<std::string> reject_tiles(const ConvDesc &desc, const Target &target);
 
 /// Positions that tiles run along: all of them where they are one dimension, else those of a row, of a phase
 /// of a transposed convolution.
@@ -36,5 +41,9 @@ Params complete_warp_tile(const std::string &schedule, const ConvDesc &merged, c
 
 /// Cells along the axis `dim`, counted from the innermost, that the windows of a tile of a row cover.
 int window_cells(const ConvDesc &merged, int dim, int tile_p);
+
+/// Cells of an input channel that are copied to shared memory at a time: of all taps where windows are
+/// shared, else of one.
+int64_t staged_cells(const ConvDesc &merged, int tile_p);
 
 } // namespace convsmith::gpu

@@ -24,7 +24,6 @@ WarpTile begin_tile(const ConvPipeline &conv, const Plan &plan) {
         tile.others.insert(tile.others.end(), conv.phases->f.begin(), conv.phases->f.end());
     }
     tile.others.push_back(conv.n);
-    tile.channels = conv.desc.co;
     tile.co_vector = plan.params.at("co_vector");
     tile.tile_p = plan.params.at("tile_p");
     tile.chunk_ci = plan.params.at("chunk_ci");

@@ -10,15 +10,9 @@
 namespace convsmith::gpu {
 namespace {
 
-constexpr int kWarp = 32;
-
 std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
-    if (auto reason = reject_doubles(desc, target))
+    if (auto reason = reject_tiles(desc, target))
         return reason;
-    if (desc.is_open())
-        return "open extents: the tile of positions needs sizes at compile time";
-    if (desc.rearrange != Rearrange::None)
-        return "rearranged output: tiles are stored as they lie";
     if (desc.in_type != desc.acc_type || desc.weight_type != desc.acc_type || desc.out_type != desc.acc_type)
         return "mixed types: tuned for one type throughout";
     if (is_depthwise(desc))

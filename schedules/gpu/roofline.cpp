@@ -10,7 +10,7 @@
 namespace convsmith::gpu {
 namespace {
 
-constexpr double kWarp = 32, kFloat = 4;
+constexpr double kFloat = 4;
 constexpr double kWideFloats = 4; ///< of a load of 16 bytes
 constexpr double kAddressInstructions =
     12;                             ///< of an element that is copied: its place, whether it is padding
@@ -29,15 +29,10 @@ Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers) {
     const double ci = group_ci, taps = static_cast<double>(taps_of_output(d));
     const bool shares = shares_windows(d, numbers.tile_p);
     const double wide = numbers.chunk_ci % static_cast<int>(kWideFloats) == 0 ? kWideFloats : 1;
-    double cells = p * taps; // copied per input channel
-    double read = p * taps;  // of them, from shared memory, per input channel
-    if (shares) {
-        cells = 1;
-        for (int i = 0; i < d.rank; i++)
-            cells *= window_cells(d, i, numbers.tile_p);
-        const double rows = taps / d.kernel[d.rank - 1];
-        read = rows * window_cells(d, 0, numbers.tile_p);
-    }
+    const auto staged = static_cast<double>(staged_cells(d, numbers.tile_p));
+    const double cells = shares ? staged : staged * taps; // copied per input channel
+    const double read =
+        shares ? taps / d.kernel[d.rank - 1] * window_cells(d, 0, numbers.tile_p) : cells; // from there
 
     Roofline r;
     const double positions = static_cast<double>(spatial_product(out_extents(d), d.rank));
@@ -57,7 +52,7 @@ Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers) {
     const int sums = numbers.co_vector * numbers.tile_p;
     r.registers =
         sums + numbers.co_vector * 4 + static_cast<int>(p) * static_cast<int>(wide) + kOtherRegisters;
-    const double stage_bytes = cells / taps * (shares ? taps : 1) * numbers.chunk_ci * kFloat;
+    const double stage_bytes = staged * numbers.chunk_ci * kFloat;
     const double held = std::min({static_cast<double>(device.blocks), static_cast<double>(device.warps),
                                   std::floor(device.registers / (kWarp * rounded_up(r.registers, 8))),
                                   std::floor(device.shared_bytes / (stage_bytes + 1024))}); // 1 KiB: reserved

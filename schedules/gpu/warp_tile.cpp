@@ -25,8 +25,8 @@ constexpr int kUnrolledChannels = 4;
 
 /// The loop over the lanes of a warp. OpenCL has no registers of a block: there its sums lie in shared
 /// memory, and lanes are threads.
-template<typename Stage>
-void over_lanes(Stage &stage, const VarOrRVar &lane, bool has_lanes) {
+template<typename Definition>
+void over_lanes(Definition &stage, const VarOrRVar &lane, bool has_lanes) {
     if (has_lanes)
         stage.gpu_lanes(lane);
     else
@@ -35,7 +35,7 @@ void over_lanes(Stage &stage, const VarOrRVar &lane, bool has_lanes) {
 
 /// Channels of a vector: LLVM 14 keeps sums of wider ones packed in pairs, which it takes apart for every
 /// use.
-int kVector(const WarpTile &tile) {
+int vector_channels(const WarpTile &tile) {
     return std::min(tile.co_vector, 2);
 }
 
@@ -83,7 +83,7 @@ void schedule_sums(ConvPipeline &conv, const WarpTile &tile, bool has_lanes) {
         .bound_extent(tile.position, tile.tile_p)
         .split(conv.co, lane, within, tile.co_vector, TailStrategy::RoundUp)
         .reorder(within, tile.position, lane)
-        .vectorize(within, kVector(tile))
+        .vectorize(within, vector_channels(tile))
         .unroll(within)
         .unroll(tile.position);
     over_lanes(conv.acc, lane, has_lanes);
@@ -101,7 +101,11 @@ void schedule_sums(ConvPipeline &conv, const WarpTile &tile, bool has_lanes) {
     order.insert(order.end(), {step, lane, chunk});
     if (!tile.is_staged_for_all_taps)
         order.insert(order.end(), taps.begin(), taps.end());
-    sum.reorder(order).vectorize(within, kVector(tile)).unroll(within).unroll(tile.position).unroll(unrolled);
+    sum.reorder(order)
+        .vectorize(within, vector_channels(tile))
+        .unroll(within)
+        .unroll(tile.position)
+        .unroll(unrolled);
     if (tile.is_staged_for_all_taps)
         sum.unroll(conv.r_k[0]);
     over_lanes(sum, lane, has_lanes);
@@ -126,7 +130,7 @@ void schedule_warp_tile(ConvPipeline &conv, const Target &target, const WarpTile
         block = fused;
     }
     out.reorder({within, position_i, lane, block, co_block}).unroll(position_i);
-    if (conv.desc.out_layout == Layout::ChannelsLast && tile.channels % tile.co_vector == 0)
+    if (conv.desc.out_layout == Layout::ChannelsLast)
         out.vectorize(within);
     over_lanes(out, lane, has_lanes);
     out.gpu_blocks(block, co_block);

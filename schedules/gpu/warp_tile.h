@@ -5,6 +5,7 @@
 #pragma once
 
 #include "generators/conv_pipeline.h"
+#include "schedules/gpu/dense_plan.h"
 #include "schedules/plan.h"
 
 #include <utility>
@@ -12,13 +13,10 @@
 
 namespace convsmith::gpu {
 
-constexpr int kWarp = 32; ///< threads of a warp, and of a block of this tile
-
 struct WarpTile {
     Halide::Func consumer;           ///< whose blocks hold the tile: reads conv.acc at its own coordinates
     Halide::Var position;            ///< of consumer and conv.acc: tiled by tile_p
     std::vector<Halide::Var> others; ///< further dimensions of the consumer: one block for each point
-    int channels = 0;                ///< extent of conv.co
     int co_vector = 1, tile_p = 1, chunk_ci = 1;
     Halide::Func staged;        ///< what is copied to shared memory
     Halide::Var staged_channel; ///< its dimension of input channels

@@ -9,7 +9,6 @@ namespace {
 
 /// Neighbouring threads are neighbouring output channels: a warp reads a block of weights.
 Params complete(const ConvDesc &desc, const Target &, const Params &params, int co_block) {
-    constexpr int kWarp = 32;
     Params full = params;
     if (full["co_block"] == 0)
         full["co_block"] = co_block != 0 ? co_block : std::min(kWarp, desc.co);

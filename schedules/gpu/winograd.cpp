@@ -63,7 +63,6 @@ void schedule_products(ConvPipeline &conv, const Plan &plan) {
     tile.position = w.t;
     tile.others = w.a;
     tile.others.push_back(conv.n);
-    tile.channels = conv.desc.co;
     tile.co_vector = plan.params.at("co_vector");
     tile.tile_p = plan.params.at("tile_p");
     tile.chunk_ci = plan.params.at("chunk_ci");

@@ -36,7 +36,6 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
 }
 
 Packing packing(const ConvDesc &, const Target &, const Params &params) {
-    constexpr int kWarp = 32;
     return Packing{kWarp * params.at("co_vector"), params.at("tile")};
 }
 
