@@ -26,7 +26,7 @@ const Decoder::Family Decoder::kFamilies[] = {
     {"not", &Decoder::logic},
     {"or", &Decoder::logic},
     {"red", &Decoder::reduction},
-    {"ret", &Decoder::exit},
+    {"ret", &Decoder::return_to_caller},
     {"selp", &Decoder::select},
     {"set", &Decoder::compare_value},
     {"setp", &Decoder::compare_predicates},
@@ -39,12 +39,7 @@ const Decoder::Family Decoder::kFamilies[] = {
 };
 
 Instruction Decoder::decode() {
-    if (!statement_.guard.empty()) {
-        OperandText guard;
-        guard.name = statement_.guard;
-        in_.guard = kernel_.source(guard, 0);
-        in_.is_guard_negated = statement_.is_guard_negated;
-    }
+    in_ = guarded(statement_, kernel_);
     const auto *const family =
         std::find_if(std::begin(kFamilies), std::end(kFamilies),
                      [&](const Family &row) { return row.opcode == statement_.opcode; });
@@ -96,18 +91,24 @@ void Decoder::set_destination(Type type) {
     in_.dst[0] = kernel_.destination(operand(0).name, slot_of(type));
 }
 
+Instruction guarded(const Statement &statement, KernelBuilder &kernel) {
+    Instruction in;
+    if (!statement.guard.empty()) {
+        OperandText guard;
+        guard.name = statement.guard;
+        in.guard = kernel.source(guard, 0);
+        in.is_guard_negated = statement.is_guard_negated;
+    }
+    return in;
+}
+
 Instruction decode(const Statement &statement, KernelBuilder &kernel) {
     try {
         return Decoder(statement, kernel).decode();
     } catch (const Unsupported &) {
-        Instruction unsupported;
+        Instruction unsupported = guarded(statement, kernel);
         unsupported.kind = Kind::Unsupported;
-        if (!statement.guard.empty()) {
-            OperandText guard;
-            guard.name = statement.guard;
-            unsupported.guard = kernel.source(guard, 0);
-            unsupported.is_guard_negated = statement.is_guard_negated;
-        }
+        unsupported.refusal = "the emulator does not know this instruction";
         return unsupported;
     }
 }

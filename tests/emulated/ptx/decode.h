@@ -6,6 +6,9 @@
 
 namespace convsmith::ptx {
 
+/// An instruction of which only the guard is set. Throws NameError if that is no predicate.
+Instruction guarded(const Statement &statement, KernelBuilder &kernel);
+
 /// Of Kind::Unsupported if the emulator does not know the opcode, a modifier or the combination. Throws
 /// NameError if an operand is unknown or of the wrong width.
 Instruction decode(const Statement &statement, KernelBuilder &kernel);

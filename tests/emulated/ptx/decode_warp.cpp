@@ -42,9 +42,7 @@ void Decoder::set_address(const OperandText &text) {
     require(text.form == OperandText::Form::Address);
     in_.offset = static_cast<std::int64_t>(text.number);
     if (in_.space == Space::Param) {
-        const Parameter *parameter = kernel_.find_parameter(text.name);
-        require(parameter != nullptr); // else it belongs to a call
-        in_.offset += parameter->offset;
+        set_parameter(text);
         return;
     }
     if (text.name.empty()) {
@@ -54,6 +52,21 @@ void Decoder::set_address(const OperandText &text) {
     OperandText base;
     base.name = text.name;
     in_.base = kernel_.source(base);
+}
+
+/// A variable of the .param space: by its name only.
+void Decoder::set_parameter(const OperandText &text) {
+    const ParamVariable *variable = kernel_.find_parameter(text.name);
+    require(variable != nullptr);
+    require(in_.kind == Kind::Load || variable->is_writable);
+    in_.offset += variable->offset;
+    if (variable->is_of_launch)
+        return;
+    const std::uint64_t bytes = std::uint64_t{in_.elements} * info(in_.type).bytes;
+    if (text.number > variable->bytes || bytes > variable->bytes - text.number)
+        throw NameError("`" + std::string(text.name) + "` has only " + std::to_string(variable->bytes) +
+                        " bytes");
+    in_.base = kernel_.constant(0, 8);
 }
 
 /// The registers that are loaded or stored: they may be wider than the type.
@@ -82,7 +95,7 @@ void Decoder::load() {
 void Decoder::store() {
     in_.kind = Kind::Store;
     in_.space = take_any(kSpaces).value_or(Space::Generic);
-    require(in_.space != Space::Param && in_.space != Space::Const);
+    require(in_.space != Space::Const);
     decode_access();
     in_.elements = take_any(kVectors).value_or(std::uint8_t{1});
     in_.type = take_type();
@@ -152,6 +165,15 @@ void Decoder::exit() {
     in_.kind = Kind::Exit;
     take("uni");
     expect_operands(0);
+}
+
+/// In a kernel's own code the same as exit.
+void Decoder::return_to_caller() {
+    exit();
+    if (const std::optional<int> end = kernel_.function_end()) {
+        in_.kind = Kind::Branch;
+        in_.target = *end;
+    }
 }
 
 void Decoder::fence() {

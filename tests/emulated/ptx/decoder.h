@@ -94,12 +94,14 @@ private:
     void fence();
     void load();
     void reduction();
+    void return_to_caller();
     void shuffle();
     void store();
     void trap();
     void vote();
     void decode_access();
     void set_address(const OperandText &text);
+    void set_parameter(const OperandText &text);
     void set_elements(const OperandText &text, std::array<Operand, 4> &out, bool is_source);
     void decode_atomic(bool has_destination);
 

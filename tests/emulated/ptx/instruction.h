@@ -22,6 +22,7 @@ using Comparison = std::uint32_t (*)(const std::byte *registers, const Instructi
 enum class Kind : std::uint8_t {
     Arithmetic,
     Branch,
+    Call, ///< of a function, whose copy follows; its `ret` is a branch behind the copy
     Exit,
     Barrier,
     WarpBarrier,
@@ -78,10 +79,11 @@ struct Instruction {
     std::array<Operand, 4> src;
     Operand base;            ///< address of a load, store or atomic
     std::int64_t offset = 0; ///< added to it
-    int target = 0;          ///< of a branch: index in the kernel's code
+    int target = 0;          ///< of a branch: index in the kernel's code; of a call: in its calls
 
     Handler handler = nullptr;
     Comparison comparison = nullptr;
+    const char *refusal = nullptr; ///< of Unsupported: what the fault says
 };
 
 /// How an arithmetic instruction works and which registers it takes.

@@ -27,30 +27,36 @@ std::string quoted(std::string_view name) {
 
 KernelBuilder::KernelBuilder(Kernel &kernel, const ModuleSymbols &module) : kernel_(kernel), module_(module) {
     kernel_.shared_bytes = module.shared_bytes;
+    bodies_.emplace_back();
     open_scope();
+    for (const Parameter &parameter : kernel.parameters)
+        body().scopes.back().parameters[parameter.name] = {parameter.offset, parameter.bytes, true, false};
 }
 
 void KernelBuilder::declare_register(std::string_view name, Type type) {
-    scopes_.back().registers[name] = new_row(slot_of(type));
+    body().scopes.back().registers[name] = new_row(slot_of(type));
 }
 
 void KernelBuilder::declare_registers(std::string_view prefix, unsigned count, Type type) {
-    scopes_.back().families.push_back({prefix, count, type});
+    body().scopes.back().families.push_back({prefix, count, type});
 }
 
 void KernelBuilder::declare_local(std::string_view name, std::uint32_t bytes, std::uint32_t alignment) {
-    const std::uint32_t offset = round_up(kernel_.local_bytes, alignment);
-    addresses_[name] = offset;
-    // A multiple of the largest access, so that every thread's begins aligned.
-    kernel_.local_bytes = round_up(offset + bytes, 16);
+    body().addresses[name] = allocate_local(bytes, alignment);
 }
 
 void KernelBuilder::declare_shared(std::string_view name, std::uint32_t bytes, std::uint32_t alignment) {
+    const auto [known, is_new] = shared_.emplace(name.data(), round_up(kernel_.shared_bytes, alignment));
+    body().addresses[name] = known->second;
+    if (!is_new)
+        return;
     if (is_shared_complete_)
         fail("shared memory " + quoted(name) + " is declared behind a use of dynamic shared memory");
-    const std::uint32_t offset = round_up(kernel_.shared_bytes, alignment);
-    addresses_[name] = offset;
-    kernel_.shared_bytes = offset + bytes;
+    kernel_.shared_bytes = known->second + bytes;
+}
+
+void KernelBuilder::declare_parameter(std::string_view name, std::uint32_t bytes, std::uint32_t alignment) {
+    body().scopes.back().parameters[name] = {allocate_local(bytes, alignment), bytes, false, true};
 }
 
 void KernelBuilder::declare_dynamic_shared(std::string_view name) {
@@ -115,24 +121,76 @@ Operand KernelBuilder::carry() {
     return carry_;
 }
 
-const Parameter *KernelBuilder::find_parameter(std::string_view name) const {
-    for (const Parameter &parameter : kernel_.parameters) {
-        if (parameter.name == name)
-            return &parameter;
+const ParamVariable *KernelBuilder::find_parameter(std::string_view name) const {
+    const std::vector<Scope> &scopes = bodies_.back().scopes;
+    for (auto scope = scopes.rbegin(); scope != scopes.rend(); ++scope) {
+        const auto found = scope->parameters.find(name);
+        if (found != scope->parameters.end())
+            return &found->second;
     }
     return nullptr;
 }
 
 int KernelBuilder::label(std::string_view name) {
-    const auto found =
-        std::find_if(labels_.begin(), labels_.end(), [&](const Label &l) { return l.name == name; });
-    if (found != labels_.end())
-        return static_cast<int>(found - labels_.begin());
+    const auto found = body().labels.find(name);
+    if (found != body().labels.end())
+        return found->second;
+    return body().labels[name] = new_label(name);
+}
+
+int KernelBuilder::new_label(std::string_view name) {
     labels_.push_back({name});
     return static_cast<int>(labels_.size()) - 1;
 }
 
+void KernelBuilder::begin_call(const CallSite &site) {
+    Body callee;
+    callee.function = site.function;
+    callee.call = static_cast<int>(kernel_.calls.size());
+    callee.end = new_label(site.function);
+    callee.local_begin = kernel_.local_bytes;
+    callee.scopes.emplace_back();
+    Call call = {std::string(site.function), site.location.line, body().call, {}};
+    for (const auto &[name, variable] : site.parameters) {
+        callee.scopes.back().parameters[name] = variable;
+        if (variable.is_writable)
+            call.fresh.push_back({variable.offset, variable.bytes});
+    }
+    if (site.in.guard.is_present()) {
+        Instruction skip = site.in;
+        skip.kind = Kind::Branch;
+        skip.is_guard_negated = !skip.is_guard_negated;
+        skip.target = callee.end;
+        add(skip, site.location);
+    }
+    Instruction in;
+    in.kind = Kind::Call;
+    in.target = callee.call;
+    add(in, site.location);
+    kernel_.calls.push_back(std::move(call));
+    bodies_.push_back(std::move(callee));
+}
+
+void KernelBuilder::end_call() {
+    const Body &callee = body();
+    labels_[static_cast<std::size_t>(callee.end)].position = static_cast<int>(kernel_.code.size());
+    if (const std::uint32_t bytes = kernel_.local_bytes - callee.local_begin)
+        kernel_.calls[static_cast<std::size_t>(callee.call)].fresh.push_back({callee.local_begin, bytes});
+    bodies_.pop_back();
+}
+
+bool KernelBuilder::is_within(std::string_view function) const {
+    return std::any_of(bodies_.begin(), bodies_.end(),
+                       [&](const Body &body) { return body.function == function; });
+}
+
+std::optional<int> KernelBuilder::function_end() const {
+    const int end = bodies_.back().end;
+    return end >= 0 ? std::optional(end) : std::nullopt;
+}
+
 void KernelBuilder::add(const Instruction &instruction, Location location) {
+    location.call = body().call;
     kernel_.code.push_back(instruction);
     kernel_.locations.push_back(std::move(location));
 }
@@ -151,6 +209,13 @@ void KernelBuilder::finish() {
     add(end, {kernel_.locations.empty() ? 0 : kernel_.locations.back().line, "}"});
 }
 
+std::uint32_t KernelBuilder::allocate_local(std::uint32_t bytes, std::uint32_t alignment) {
+    const std::uint32_t offset = round_up(kernel_.local_bytes, alignment);
+    // A multiple of the largest access, so that every thread's begins aligned.
+    kernel_.local_bytes = round_up(offset + bytes, 16);
+    return offset;
+}
+
 Operand KernelBuilder::new_row(unsigned slot) {
     Operand row;
     row.row = kernel_.register_bytes;
@@ -160,9 +225,10 @@ Operand KernelBuilder::new_row(unsigned slot) {
 }
 
 Operand KernelBuilder::find_register(std::string_view name) {
+    std::vector<Scope> &scopes = body().scopes;
     if (name.empty() || name[0] != '%') {
         // Registers of inline assembly may go without the percent sign; families never do.
-        for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
+        for (auto scope = scopes.rbegin(); scope != scopes.rend(); ++scope) {
             const auto found = scope->registers.find(name);
             if (found != scope->registers.end())
                 return found->second;
@@ -173,7 +239,7 @@ Operand KernelBuilder::find_register(std::string_view name) {
     unsigned index = 0;
     const bool has_index =
         std::from_chars(name.data() + digits, name.data() + name.size(), index).ec == std::errc();
-    for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
+    for (auto scope = scopes.rbegin(); scope != scopes.rend(); ++scope) {
         const auto found = scope->registers.find(name);
         if (found != scope->registers.end())
             return found->second;
@@ -209,8 +275,8 @@ bool KernelBuilder::find_address(std::string_view name, std::uint64_t &address) 
         address = kernel_.shared_bytes;
         return true;
     }
-    const auto local = addresses_.find(name);
-    if (local != addresses_.end()) {
+    const auto local = body().addresses.find(name);
+    if (local != body().addresses.end()) {
         address = local->second;
         return true;
     }

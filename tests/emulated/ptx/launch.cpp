@@ -49,7 +49,13 @@ std::string BlockState::thread_text(unsigned thread) const {
 
 std::string BlockState::line_text(std::size_t instruction) const {
     const Location &location = kernel.locations[instruction];
-    return "PTX line " + std::to_string(location.line) + " `" + location.text + "`";
+    std::string text = "PTX line " + std::to_string(location.line) + " `" + location.text + "`";
+    for (int index = location.call; index >= 0;) {
+        const Call &call = kernel.calls[static_cast<std::size_t>(index)];
+        text += " in function " + call.function + " called at line " + std::to_string(call.line);
+        index = call.caller;
+    }
+    return text;
 }
 
 std::string BlockState::access_text(AccessRecord record) const {

@@ -43,7 +43,7 @@ struct BlockState {
     const Instruction *code() const { return kernel.code.data(); }
     /// "thread (1,0,0)", the number being the one in its block.
     std::string thread_text(unsigned thread) const;
-    /// "PTX line 12 `ret`".
+    /// "PTX line 12 `ret`", and of a function's: " in function f called at line 40".
     std::string line_text(std::size_t instruction) const;
     /// "the access by thread (1,0,0) of block (0,0,0) at PTX line 12 `ret`", of one in this launch.
     std::string access_text(AccessRecord record) const;

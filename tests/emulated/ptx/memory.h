@@ -35,6 +35,9 @@ public:
     }
     /// Nothing is written any more.
     void forget_writes() { written_.assign(written_.size(), 0); }
+    void forget_writes(std::uint64_t offset, std::uint64_t bytes) {
+        std::memset(&written_[offset], 0, bytes);
+    }
     /// Copies `bytes` from another region, with what is known of them.
     void copy(std::uint64_t offset, const Region &source, std::uint64_t source_offset, std::uint64_t bytes);
 

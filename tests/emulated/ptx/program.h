@@ -36,6 +36,21 @@ constexpr std::size_t kSpecials = 15;
 struct Location {
     int line = 0;     ///< of the module's text, from 1
     std::string text; ///< as written, its white space made single blanks
+    int call = -1; ///< whose copy of a function it is part of: index in Kernel::calls; -1: the kernel's own
+};
+
+/// Bytes of a thread's local memory.
+struct LocalRange {
+    std::uint32_t offset;
+    std::uint32_t bytes;
+};
+
+/// A call of a function. Each has a copy of the function's code, with registers and local memory of its own.
+struct Call {
+    std::string function;
+    int line;                      ///< of the call
+    int caller;                    ///< the call whose copy it stands in, -1: none
+    std::vector<LocalRange> fresh; ///< what holds nothing when the call begins: its results and local memory
 };
 
 struct Parameter {
@@ -48,6 +63,7 @@ struct Kernel {
     std::string name;
     std::vector<Instruction> code; ///< ends with an Exit
     std::vector<Location> locations;
+    std::vector<Call> calls;
     std::vector<Parameter> parameters;
     std::uint32_t parameter_bytes = 0;
 
@@ -61,7 +77,7 @@ struct Kernel {
     std::uint32_t register_bytes = 0;        ///< of a warp
 
     std::uint32_t shared_bytes = 0; ///< static; dynamic shared memory follows, at a multiple of 16 bytes
-    std::uint32_t local_bytes = 0;  ///< of a thread
+    std::uint32_t local_bytes = 0;  ///< of a thread, with parameters of calls
     std::uint32_t max_threads = 1024;
 };
 

@@ -98,18 +98,29 @@ OperandText parse_address(TokenStream &tokens) {
     return operand;
 }
 
-OperandText parse_operand(TokenStream &tokens) {
+OperandText parse_operand(TokenStream &tokens);
+
+/// The rest of a vector or list, up to `end`.
+OperandText parse_elements(TokenStream &tokens, OperandText::Form form, std::string_view end) {
     OperandText operand;
+    operand.form = form;
+    if (tokens.accept(end))
+        return operand;
+    do {
+        operand.elements.push_back(parse_operand(tokens));
+    } while (tokens.accept(","));
+    tokens.expect(end);
+    return operand;
+}
+
+OperandText parse_operand(TokenStream &tokens) {
     if (tokens.accept("["))
         return parse_address(tokens);
-    if (tokens.accept("{")) {
-        operand.form = OperandText::Form::Vector;
-        do {
-            operand.elements.push_back(parse_operand(tokens));
-        } while (tokens.accept(","));
-        tokens.expect("}");
-        return operand;
-    }
+    if (tokens.accept("{"))
+        return parse_elements(tokens, OperandText::Form::Vector, "}");
+    if (tokens.accept("("))
+        return parse_elements(tokens, OperandText::Form::List, ")");
+    OperandText operand;
     if (tokens.peek().text == "-" || is_number(tokens.peek().text)) {
         operand.form = OperandText::Form::Number;
         operand.number = parse_number(tokens);
@@ -122,12 +133,6 @@ OperandText parse_operand(TokenStream &tokens) {
     if (tokens.accept("|"))
         operand.second = tokens.next().text;
     return operand;
-}
-
-/// A call: its operands are lists, which nothing here can use.
-void skip_operands(TokenStream &tokens) {
-    while (tokens.peek().text != ";")
-        tokens.next();
 }
 
 } // namespace
@@ -211,9 +216,7 @@ Statement parse_statement(TokenStream &tokens) {
         statement.guard = tokens.next().text;
     }
     split_opcode(tokens.next().text, statement);
-    if (statement.opcode == "call") {
-        skip_operands(tokens);
-    } else if (tokens.peek().text != ";") {
+    if (tokens.peek().text != ";") {
         do {
             statement.operands.push_back(parse_operand(tokens));
         } while (tokens.accept(","));

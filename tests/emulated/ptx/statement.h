@@ -35,6 +35,10 @@ public:
     /// Skips a block in braces, the next token being its opening one.
     void skip_braces();
 
+    /// Index of the next token, to come back to by seek().
+    std::size_t position() const { return next_; }
+    void seek(std::size_t position) { next_ = position; }
+
     /// Throws InvalidPtx with the line of the last token taken.
     [[noreturn]] void fail(const std::string &message) const;
 
@@ -44,14 +48,14 @@ private:
 };
 
 struct OperandText {
-    enum class Form { Name, Number, Address, Vector };
+    enum class Form { Name, Number, Address, Vector, List };
 
     Form form = Form::Name;
     std::string_view name;             ///< Name; base of an Address, empty if that is a number alone
     std::string_view second;           ///< what follows the bar of `%p1|%p2`
     bool is_negated = false;           ///< `!%p1`
     std::uint64_t number = 0;          ///< Number: its bits; Address: the offset
-    std::vector<OperandText> elements; ///< of a Vector
+    std::vector<OperandText> elements; ///< of a Vector, `{%r1, %r2}`, or a List, `(param0, param1)`
 };
 
 struct Statement {

@@ -126,6 +126,9 @@ void Warp::execute(int position, std::uint32_t active, int limit) {
             move_lanes(lanes, in.target);
             move_lanes(active & ~lanes, position + 1);
             return;
+        case Kind::Call:
+            begin_call(block_.kernel.calls[static_cast<std::size_t>(in.target)], lanes);
+            break;
         case Kind::ActiveMask:
             for_lanes(lanes, [&](unsigned lane) { put(registers_ + in.dst[0].row, lane, lanes); });
             break;
@@ -164,13 +167,22 @@ bool Warp::stop_lanes(const Instruction &in, int position, std::uint32_t lanes, 
         join(in, lanes);
         break;
     default:
-        fail(Status::IllegalInstruction, "the emulator does not know this instruction", in, first);
+        fail(Status::IllegalInstruction, in.refusal, in, first);
     }
     return running_ == running;
 }
 
 void Warp::move_lanes(std::uint32_t lanes, int position) {
     for_lanes_in_order(lanes, [&](unsigned lane) { positions_[lane] = position; });
+}
+
+/// What an earlier run of the same call left is not this one's.
+void Warp::begin_call(const Call &call, std::uint32_t lanes) {
+    const std::uint64_t thread_bytes = block_.kernel.local_bytes;
+    for (const LocalRange &range : call.fresh)
+        for_lanes_in_order(lanes, [&](unsigned lane) {
+            block_.local.forget_writes(thread(lane) * thread_bytes + range.offset, range.bytes);
+        });
 }
 
 void Warp::pass_barrier() {

@@ -41,6 +41,7 @@ private:
     void execute(int position, std::uint32_t active, int limit);
     bool stop_lanes(const Instruction &in, int position, std::uint32_t lanes, std::uint32_t active);
     void move_lanes(std::uint32_t lanes, int position);
+    void begin_call(const Call &call, std::uint32_t lanes);
     std::size_t index_of(const Instruction &in) const {
         return static_cast<std::size_t>(&in - block_.code());
     }

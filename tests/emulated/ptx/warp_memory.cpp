@@ -22,6 +22,11 @@ bool is_read(AccessKind kind) {
     return kind != AccessKind::Write;
 }
 
+/// Whether each thread has its own, where nothing races. Parameters of calls lie in local memory.
+bool is_of_thread(Space space) {
+    return space == Space::Local || space == Space::Param;
+}
+
 bool is_write(AccessKind kind) {
     return kind == AccessKind::Write || kind == AccessKind::Update;
 }
@@ -104,7 +109,7 @@ void Warp::load(const Instruction &in, std::uint32_t active) {
 
 template<typename T>
 void Warp::load_as(const Instruction &in, std::uint32_t active) {
-    if (in.space == Space::Param) {
+    if (in.space == Space::Param && !in.base.is_present()) {
         load_parameter<T>(in, active);
         return;
     }
@@ -219,7 +224,7 @@ void Warp::locate(LaneAccesses &accesses, std::uint32_t active) {
     const auto first = static_cast<unsigned>(__builtin_ctz(active));
     std::uint64_t difference = 0;
     for_lanes(active, [&](unsigned lane) { difference |= addresses[lane] ^ addresses[first]; });
-    if (difference == 0 && !is_write(accesses.kind) && in.space != Space::Local &&
+    if (difference == 0 && !is_write(accesses.kind) && !is_of_thread(in.space) &&
         in.space != Space::Generic) {
         // One value for all lanes, such as a weight: one access, by several threads.
         accesses.threads = count_lanes(active);
@@ -266,7 +271,7 @@ void Warp::locate_in(LaneAccesses &accesses, Space space, std::uint32_t active) 
         block_.counts.shared_load_bytes += read;
         block_.counts.shared_store_bytes += written;
         check_bytes(accesses, space, active, block_.shared);
-    } else if (space == Space::Local) {
+    } else if (is_of_thread(space)) {
         check_inside(accesses, space, active, block_.kernel.local_bytes);
         for_lanes_in_order(active, [&](unsigned lane) {
             accesses.offsets[lane] += std::uint64_t{thread(lane)} * block_.kernel.local_bytes;
@@ -329,7 +334,7 @@ void Warp::check_bytes(LaneAccesses &accesses, Space space, std::uint32_t active
                        ? ", which nothing in this block has written yet (is a barrier missing?)"
                        : ", which nothing has written");
     }
-    if (space != Space::Local)
+    if (!is_of_thread(space))
         check_races(accesses, space, active, region);
     std::byte *const data = region.data();
     for_lanes(active, [&](unsigned lane) { accesses.places[lane] = data + accesses.offsets[lane]; });
