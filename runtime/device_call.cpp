@@ -3,71 +3,28 @@
 #include "runtime/device_call.h"
 
 #include "generators/error.h"
+#include "runtime/cuda_library.h"
 #include "runtime/device.h"
+#include "runtime/pinned_memory.h"
 #include "schedules/gpu_driver.h"
 
 #include <HalideRuntimeCuda.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
+#include <cstring>
 #include <dlfcn.h>
-#include <mutex>
+#include <optional>
 
 namespace convsmith {
 namespace {
 
 thread_local DeviceStream current_stream;
 
-/// What CUDA calls of this process go to.
-struct CudaLibrary {
-    std::mutex mutex; ///< guards all below
-    void *handle = nullptr;
-    void *primary_context = nullptr;
-    bool is_emulated = false;
-
-    static CudaLibrary &instance() {
-        static CudaLibrary library;
-        return library;
-    }
-
-    /// With the mutex held.
-    void *load() {
-        if (handle == nullptr) {
-            const std::string name = is_emulated ? cuda_emulator() : cuda_driver().library;
-            handle = name.empty() ? nullptr : dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-        }
-        return handle;
-    }
-
-    template<typename Function>
-    Function find(const char *name) {
-        return reinterpret_cast<Function>(dlsym(load(), name));
-    }
-};
-
-/// The primary context of the first device, retained for good; null with CUDA's error code in `code`.
-void *primary_context(int &code) {
-    CudaLibrary &cuda = CudaLibrary::instance();
-    const std::lock_guard<std::mutex> lock(cuda.mutex);
-    code = 0;
-    if (cuda.primary_context != nullptr)
-        return cuda.primary_context;
-    constexpr int kNotInitialized = 3, kFirstDevice = 0; // CUDA_ERROR_NOT_INITIALIZED
-    const auto init = cuda.find<int (*)(unsigned)>("cuInit");
-    const auto retain = cuda.find<int (*)(void **, int)>("cuDevicePrimaryCtxRetain");
-    if (init == nullptr || retain == nullptr)
-        code = kNotInitialized;
-    if (code == 0)
-        code = init(0);
-    if (code == 0)
-        code = retain(&cuda.primary_context, kFirstDevice);
-    return cuda.primary_context;
-}
-
 int acquire_context(void *, void **context, bool) {
     int code = 0;
-    *context = current_stream.context != nullptr ? current_stream.context : primary_context(code);
+    *context = current_stream.context != nullptr ? current_stream.context
+                                                 : CudaLibrary::instance().primary_context(code);
     return code;
 }
 
@@ -87,12 +44,14 @@ struct DeviceRuntime {
         return reinterpret_cast<Function *>(runtime_function(name));
     }
     using OnBuffer = int(void *, halide_buffer_t *);
-    using ToDevice = int(void *, halide_buffer_t *, const halide_device_interface_t *);
+    using OnDevice = int(void *, halide_buffer_t *, const halide_device_interface_t *);
+    using Address = uintptr_t(void *, halide_buffer_t *);
     using Wrap = int(void *, halide_buffer_t *, uint64_t, const halide_device_interface_t *);
 
     const halide_device_interface_t *cuda =
         find<const halide_device_interface_t *()>("halide_cuda_device_interface")();
-    ToDevice *copy_to_device = find<ToDevice>("halide_copy_to_device");
+    OnDevice *malloc = find<OnDevice>("halide_device_malloc");
+    Address *address = find<Address>("halide_cuda_get_device_ptr");
     OnBuffer *copy_to_host = find<OnBuffer>("halide_copy_to_host");
     OnBuffer *free = find<OnBuffer>("halide_device_free");
     Wrap *wrap = find<Wrap>("halide_device_wrap_native");
@@ -101,9 +60,8 @@ struct DeviceRuntime {
     /// The runtime keeps freed memory for later calls, rounded up, in which the emulator would not see
     /// overruns.
     DeviceRuntime() {
-        CudaLibrary &library = CudaLibrary::instance();
-        const std::lock_guard<std::mutex> lock(library.mutex);
-        find<int(void *, bool)>("halide_reuse_device_allocations")(nullptr, !library.is_emulated);
+        find<int(void *, bool)>("halide_reuse_device_allocations")(nullptr,
+                                                                   !CudaLibrary::instance().is_emulated());
     }
 
     static const DeviceRuntime &instance() {
@@ -115,9 +73,6 @@ struct DeviceRuntime {
 /// What the emulator says of the last fault; empty on a device.
 std::string emulator_message() {
     CudaLibrary &cuda = CudaLibrary::instance();
-    const std::lock_guard<std::mutex> lock(cuda.mutex);
-    if (!cuda.is_emulated || cuda.handle == nullptr)
-        return "";
     const auto message = cuda.find<const char *(*)()>("convsmith_cuda_emulator_message");
     const auto clear = cuda.find<void (*)()>("convsmith_cuda_emulator_clear");
     if (message == nullptr || clear == nullptr)
@@ -127,41 +82,77 @@ std::string emulator_message() {
     return text;
 }
 
-/// CUDA's name of a status that the Halide runtime passed on, such as CUDA_ERROR_ILLEGAL_ADDRESS; empty for
-/// an error of Halide's own.
-std::string cuda_error_name(int code) {
-    CudaLibrary &cuda = CudaLibrary::instance();
-    const std::lock_guard<std::mutex> lock(cuda.mutex);
-    const auto name_of =
-        cuda.handle == nullptr ? nullptr : cuda.find<int (*)(int, const char **)>("cuGetErrorName");
-    const char *name = nullptr;
-    return code > 0 && name_of != nullptr && name_of(code, &name) == 0 && name != nullptr ? name : "";
-}
-
 void check(int code, const char *what) {
     if (code == 0)
         return;
     std::string message = what;
-    for (const std::string &part : {cuda_error_name(code), take_reported_error(), emulator_message()})
+    for (const std::string &part : {code > 0 ? CudaLibrary::instance().error_name(code) : "",
+                                    take_reported_error(), emulator_message()})
         message += part.empty() ? "" : ": " + part;
     throw Error(ErrorCode::Internal, message);
 }
 
+/// Bytes from the first element that a kernel sees to the end of the last.
+size_t bytes_seen(const halide_buffer_t &buffer) {
+    size_t elements = 1;
+    for (int i = 0; i < buffer.dimensions; i++)
+        elements += static_cast<size_t>(buffer.dim[i].extent - 1) * buffer.dim[i].stride;
+    return elements * buffer.type.bytes();
+}
+
+/// Copies in the order of the call's stream. Halide's own are on the default stream, which streams need not
+/// wait for.
+class StreamCopies {
+public:
+    /// From host memory, which the device reads until wait().
+    static void upload(const halide_buffer_t &to, const void *from) {
+        const auto copy = function<int (*)(uint64_t, const void *, size_t, void *)>("cuMemcpyHtoDAsync_v2");
+        const CudaContextScope scope(current_stream.context);
+        check(scope.code(), kContext);
+        check(copy(address(to), from, bytes_seen(to), current_stream.stream), "copying to the device");
+    }
+
+    /// To host memory, which holds it after wait().
+    static void download(void *to, const halide_buffer_t &from) {
+        const auto copy = function<int (*)(void *, uint64_t, size_t, void *)>("cuMemcpyDtoHAsync_v2");
+        const CudaContextScope scope(current_stream.context);
+        check(scope.code(), kContext);
+        check(copy(to, address(from), bytes_seen(from), current_stream.stream), "copying a result");
+    }
+
+    /// Until all that is queued on the stream is done.
+    static void wait() {
+        const auto synchronize = function<int (*)(void *)>("cuStreamSynchronize");
+        const CudaContextScope scope(current_stream.context);
+        check(scope.code(), kContext);
+        check(synchronize(current_stream.stream), "running a kernel on the device");
+    }
+
+private:
+    static constexpr const char *kContext = "making the context current";
+
+    template<typename Function>
+    static Function function(const char *name) {
+        const auto found = CudaLibrary::instance().find<Function>(name);
+        if (found == nullptr)
+            throw Error(ErrorCode::Unsupported, fmt::format("CUDA's driver lacks {}", name));
+        return found;
+    }
+
+    static uint64_t address(const halide_buffer_t &buffer) {
+        return DeviceRuntime::instance().address(nullptr, const_cast<halide_buffer_t *>(&buffer));
+    }
+};
+
 /// The buffers of one call, and the memory that they take on the device until it ends.
 class CallBuffers {
 public:
-    explicit CallBuffers(const std::vector<DeviceArgument> &arguments) : arguments_(arguments) {
+    explicit CallBuffers(const std::vector<DeviceArgument> &arguments)
+        : arguments_(arguments), staged_(arguments.size()) {
         buffers_.reserve(arguments.size());
         for (const DeviceArgument &argument : arguments_) {
             buffers_.push_back(*argument.buffer);
-            halide_buffer_t &buffer = buffers_.back();
-            pointers_.push_back(&buffer);
-            if (argument.copy != nullptr)
-                argument.copy->lend(buffer);
-            else if (argument.is_on_device)
-                wrap(buffer);
-            else if (!argument.is_written)
-                buffer.set_host_dirty();
+            pointers_.push_back(&buffers_.back());
         }
     }
 
@@ -176,15 +167,56 @@ public:
 
     void **pointers() { return pointers_.data(); }
 
-    /// Brings what was written to the host.
-    void download() {
+    /// Queues the copies of what the kernel reads.
+    void upload() {
         for (size_t i = 0; i < buffers_.size(); i++) {
-            if (arguments_[i].is_written && !arguments_[i].is_on_device)
+            halide_buffer_t &buffer = buffers_[i];
+            if (arguments_[i].copy != nullptr) {
+                arguments_[i].copy->lend(buffer);
+            } else if (arguments_[i].is_on_device) {
+                wrap(buffer);
+            } else {
+                void *const memory = stage(i);
+                if (arguments_[i].is_written)
+                    continue;
+                std::memcpy(memory, buffer.host, bytes_seen(buffer));
+                check(runtime_.malloc(nullptr, &buffer, runtime_.cuda), "memory of the device");
+                StreamCopies::upload(buffer, memory);
+            }
+        }
+    }
+
+    /// Brings what was written to the host; if the host has any of the tensors, waits for the stream.
+    void download() {
+        const bool has_host = std::any_of(staged_.begin(), staged_.end(),
+                                          [](const auto &memory) { return memory.has_value(); });
+        for (size_t i = 0; i < buffers_.size(); i++) {
+            if (is_result(i) && is_dense(buffers_[i]))
+                StreamCopies::download(staged_[i]->data(), buffers_[i]);
+        }
+        if (has_host)
+            StreamCopies::wait();
+        for (size_t i = 0; i < buffers_.size(); i++) {
+            if (is_result(i) && is_dense(buffers_[i]))
+                std::memcpy(buffers_[i].host, staged_[i]->data(), bytes_seen(buffers_[i]));
+            else if (is_result(i)) // between elements of others: row by row
                 check(runtime_.copy_to_host(nullptr, &buffers_[i]), "copying a result");
         }
     }
 
 private:
+    bool is_result(size_t i) const { return arguments_[i].is_written && !arguments_[i].is_on_device; }
+
+    static bool is_dense(const halide_buffer_t &buffer) {
+        return bytes_seen(buffer) == buffer.number_of_elements() * buffer.type.bytes();
+    }
+
+    /// Memory that argument `i` passes through between host and device.
+    void *stage(size_t i) {
+        staged_[i].emplace(bytes_seen(buffers_[i]));
+        return staged_[i]->data();
+    }
+
     void wrap(halide_buffer_t &buffer) const {
         const auto address = reinterpret_cast<uint64_t>(buffer.host);
         buffer.host = nullptr;
@@ -196,6 +228,7 @@ private:
     const std::vector<DeviceArgument> &arguments_;
     std::vector<halide_buffer_t> buffers_;
     std::vector<void *> pointers_;
+    std::vector<std::optional<PinnedMemory>> staged_;
 };
 
 } // namespace
@@ -203,9 +236,15 @@ private:
 DeviceCopy::DeviceCopy(const halide_buffer_t &source) : buffer_(source) {
     std::copy(source.dim, source.dim + source.dimensions, dims_.begin());
     buffer_.dim = dims_.data();
-    buffer_.set_host_dirty();
     const DeviceRuntime &runtime = DeviceRuntime::instance();
-    check(runtime.copy_to_device(nullptr, &buffer_, runtime.cuda), "copying weights to the device");
+    check(runtime.malloc(nullptr, &buffer_, runtime.cuda), "memory of the device");
+    try {
+        StreamCopies::upload(buffer_, source.host);
+        StreamCopies::wait(); // other streams may use it
+    } catch (const Error &) {
+        runtime.free(nullptr, &buffer_);
+        throw;
+    }
 }
 
 DeviceCopy::~DeviceCopy() {
@@ -220,6 +259,7 @@ void DeviceCopy::lend(halide_buffer_t &buffer) const {
 
 void call_on_device(const LinkedKernel &code, const std::vector<DeviceArgument> &arguments) {
     CallBuffers buffers(arguments);
+    buffers.upload();
     check(code.try_call(buffers.pointers()), "running a kernel on the device");
     buffers.download();
 }
@@ -232,11 +272,8 @@ std::vector<std::pair<const char *, void *>> device_overrides() {
 
 void *load_device_library(const char *name) {
     const std::string wanted = name;
-    if (wanted.rfind("libcuda", 0) == 0) {
-        CudaLibrary &cuda = CudaLibrary::instance();
-        const std::lock_guard<std::mutex> lock(cuda.mutex);
-        return cuda.load();
-    }
+    if (wanted.rfind("libcuda", 0) == 0)
+        return CudaLibrary::instance().load();
     return dlopen(name, RTLD_NOW | RTLD_LOCAL);
 }
 
@@ -249,16 +286,7 @@ DeviceScope::~DeviceScope() {
 }
 
 void emulate_cuda() {
-    CudaLibrary &cuda = CudaLibrary::instance();
-    const std::lock_guard<std::mutex> lock(cuda.mutex);
-    if (cuda_emulator().empty())
-        throw Error(ErrorCode::Unsupported,
-                    "no CUDA emulator: it is built with the tests; CONVSMITH_CUDA_EMULATOR may "
-                    "name its libcuda.so.1");
-    if (cuda.handle != nullptr && !cuda.is_emulated)
-        throw Error(ErrorCode::Unsupported,
-                    "CUDA kernels of this process run on " + cuda_driver().device + " already");
-    cuda.is_emulated = true;
+    CudaLibrary::instance().emulate();
 }
 
 void require_runnable(const Target &target) {
@@ -272,9 +300,7 @@ void require_runnable(const Target &target) {
         refuse("the CPU lacks its instructions");
     if (gpu_api(target) == GpuApi::OpenCl)
         refuse("OpenCL kernels run in `convsmith check` only, in a program of their own");
-    CudaLibrary &cuda = CudaLibrary::instance();
-    const std::lock_guard<std::mutex> lock(cuda.mutex);
-    if (!cuda.is_emulated)
+    if (!CudaLibrary::instance().is_emulated())
         refuse(cuda_driver().missing);
 }
 

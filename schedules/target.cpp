@@ -105,6 +105,15 @@ void add_with_implied(Features &features, const std::string &name) {
         add_with_implied(features, implied);
 }
 
+/// Halide compiles CUDA kernels without a compute capability for 2.0; every device that drivers still know has
+/// 5.0.
+void add_capability(Features &features) {
+    const auto first = features.lower_bound("cuda_capability_");
+    const bool has_one = first != features.end() && first->rfind("cuda_capability_", 0) == 0;
+    if (features.count("cuda") != 0 && !has_one)
+        features.insert("cuda_capability_50");
+}
+
 std::vector<std::string> split(std::string_view text) {
     std::vector<std::string> parts;
     for (size_t begin = 0; !text.empty();) {
@@ -234,6 +243,7 @@ ParsedString parse_string(std::string_view text) {
             fail(text, fmt::format("'{}' is not a feature of {}", tokens[next], parsed.platform));
         add_with_implied(parsed.features, tokens[next]);
     }
+    add_capability(parsed.features);
     return parsed;
 }
 

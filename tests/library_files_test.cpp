@@ -38,7 +38,7 @@ TEST(LibraryRefuses, BadNamesAndEmptyLists) {
 TEST(LibraryRefuses, TargetsWithoutLibraries) {
     const TempDir dir;
     const fs::path out = dir.path() / "out";
-    for (const char *target : {"cuda", "opencl", "x86-64-osx", "x86-64-windows"})
+    for (const char *target : {"opencl", "x86-64-osx-cuda", "x86-64-osx", "x86-64-windows"})
         EXPECT_TRUE(
             contains(refusal(ErrorCode::Unsupported, {layer("a", kKey)}, library_options("a", out, {target})),
                      "target"))
@@ -52,6 +52,22 @@ TEST(LibraryRefuses, ClassesThatAProgramCannotTellApart) {
     const std::string message = refusal(ErrorCode::BadArgument, {layer("a", kKey)},
                                         library_options("a", out, {"arm_neon", "arm_a55"}));
     EXPECT_TRUE(contains(message, "arm-64-linux-cortex_a55") && contains(message, "apart")) << message;
+    EXPECT_FALSE(fs::exists(out));
+}
+
+TEST(LibraryRefuses, GpusBesideOtherClasses) {
+    const TempDir dir;
+    const fs::path out = dir.path() / "out";
+    const std::string cuda = "x86-64-linux-cuda", newer = cuda + "-cuda_capability_80";
+    std::string message =
+        refusal(ErrorCode::BadArgument, {layer("a", kKey)}, library_options("a", out, {"x86_avx2", cuda}));
+    EXPECT_TRUE(contains(message, cuda) && contains(message, "avx2")) << message;
+    message = refusal(ErrorCode::BadArgument, {layer("a", kKey)}, library_options("a", out, {cuda, newer}));
+    EXPECT_TRUE(contains(message, newer) && contains(message, "choose")) << message;
+    LibraryOptions options = library_options("a", out, {cuda});
+    options.weights = WeightMode::Baked;
+    message = refusal(ErrorCode::Unsupported, {layer("a", kKey)}, options);
+    EXPECT_TRUE(contains(message, "baked")) << message;
     EXPECT_FALSE(fs::exists(out));
 }
 

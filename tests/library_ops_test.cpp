@@ -61,14 +61,18 @@ class OpsLibrary : public testing::Test {
 protected:
     static void SetUpTestSuite() {
         dir_ = std::make_unique<TempDir>();
+        build_ops(dir_->path(), {"x86_avx2", "arm_neon"});
+    }
+    static void TearDownTestSuite() { dir_.reset(); }
+
+    static void build_ops(const std::filesystem::path &directory, const std::vector<std::string> &targets) {
         std::vector<Layer> layers;
         for (const OpLayer &op : op_layers())
             layers.push_back(layer(op.id, op.key));
-        LibraryOptions options = library_options("ops", dir_->path(), {"x86_avx2", "arm_neon"});
+        LibraryOptions options = library_options("ops", directory, targets);
         options.add_baseline = false; // library_test.cpp has it
         build_library(layers, options);
     }
-    static void TearDownTestSuite() { dir_.reset(); }
 
     static BuiltLibrary ops() { return {"ops", dir_->path()}; }
 
@@ -95,6 +99,14 @@ TEST_F(OpsLibrary, CProgramMatchesOracleUnderEmulation) {
     if (!can_emulate_arm())
         GTEST_SKIP() << "needs the packages gcc-aarch64-linux-gnu and qemu-user";
     expect_calls_match_oracle(arm_toolchain(), ops(), calls());
+}
+
+TEST_F(OpsLibrary, CProgramMatchesOracleOnAGpu) {
+    if (!has_cuda())
+        GTEST_SKIP() << "no CUDA device and no emulator";
+    const TempDir dir;
+    build_ops(dir.path(), {"x86-64-linux-cuda"});
+    expect_calls_match_oracle(cuda_toolchain(), {"ops", dir.path()}, calls());
 }
 
 /// Declares `args` of a layer, good in every member: tensors of a mebibyte each, the sizes of `op`.

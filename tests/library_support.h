@@ -7,6 +7,7 @@
 #include "runtime/oracle.h"
 #include "runtime/process.h"
 #include "runtime/temp_dir.h"
+#include "schedules/gpu_driver.h"
 #include "tests/error_of.h"
 
 #include <gtest/gtest.h>
@@ -91,6 +92,18 @@ inline Toolchain native_toolchain() {
 }
 inline Toolchain arm_toolchain() {
     return {"arm-64-linux", {kArmCompiler, "-static"}, {kArmEmulator}};
+}
+
+/// Whether programs with CUDA kernels run here: on a device, else in the emulator (tests/emulated/ptx).
+inline bool has_cuda() {
+    return cuda_driver().is_there() || !cuda_emulator().empty();
+}
+inline Toolchain cuda_toolchain() {
+    Toolchain tools = native_toolchain();
+    if (!cuda_driver().is_there())
+        tools.emulator = {"env",
+                          "LD_LIBRARY_PATH=" + std::filesystem::path(cuda_emulator()).parent_path().string()};
+    return tools;
 }
 
 /// One library as a program links it.

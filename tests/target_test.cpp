@@ -62,6 +62,7 @@ TEST(Target, FeaturesChooseTheClass) {
         {"arm-64-osx", "arm_apple", "arm-64-osx"},
         {"arm-64-ios-arm_fp16", "arm_apple", "arm-64-ios-arm_fp16"},
         {"arm-64-linux-opencl", "opencl", "arm-64-linux-opencl"},
+        {"x86-64-linux-cuda", "cuda", "x86-64-linux-cuda-cuda_capability_50"},
         {"x86-64-linux-avx2-cuda_capability_80", "cuda",
          "x86-64-linux-avx-avx2-cuda-cuda_capability_80-f16c-fma-sse41"},
     };

@@ -106,7 +106,7 @@ void ObjectWriter::kernel(const KernelEntry &kernel) {
 }
 
 void ObjectWriter::pack_kernels() {
-    const Target &plainest = platform().members.back(); // runs once per set of weights: no dispatch
+    const Target plainest = cpu_part(platform().members.back()); // runs once per set of weights: no dispatch
     std::set<std::string> written;
     for (const KernelEntry &kernel : model_.kernels) {
         if (!reads_filter(kernel.desc))
@@ -158,7 +158,9 @@ void write_archive(const std::vector<std::string> &objects, const Halide::Target
 
 void write_runtime(const Platform &platform, const ArchivePlaces &places) {
     const std::string object = (places.scratch / "halide_runtime.o").string();
-    const Halide::Target target(platform.name);
+    Halide::Target target(platform.name);
+    if (is_gpu(platform.members[0]))
+        target.set_feature(Halide::Target::CUDA);
     at_halide_border("Halide runtime for " + platform.name, [&] {
         Halide::compile_standalone_runtime({{Halide::OutputFileType::object, object}}, target);
     });

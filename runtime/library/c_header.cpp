@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 namespace convsmith::library {
@@ -26,11 +27,11 @@ constexpr const char *kPrologue =
  * negative error code of the Halide runtime. @name@_error_text() explains both. Tensors are dense and lie
  * outermost dimension first, as the layer's comment says; what is written overlaps no other tensor. Functions
  * are re-entrant, and results do not depend on the number of threads.
-@weights@ */
+@device@@weights@ */
 #ifndef CONVSMITH_LIBRARY_@NAME@_H
 #define CONVSMITH_LIBRARY_@NAME@_H
 
-#include <stddef.h>
+@includes@#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -134,6 +135,11 @@ constexpr const char *kPassedText =
     R"( * Filters are packed once with @name@_<layer>_pack, from the order in the layer's comment, and passed at every
  * call; where several operations are one layer, filter2 with @name@_<layer>_pack2 and so on.
 )";
+constexpr const char *kCudaText =
+    R"( * Kernels run on a GPU: @name@_<layer> copies tensors of the host's to the device and back, weights among them;
+ * @name@_<layer>_on_device takes addresses of the device's memory, and returns when the work is queued on the
+ * stream.
+)";
 constexpr const char *kBakedText = " * Filters, biases and other trained values are part of the library.\n";
 
 constexpr const char *kEpilogue = R"(
@@ -194,6 +200,14 @@ std::string platform_block(const Model &model, size_t platform) {
     return text;
 }
 
+/// Tensors of the longest call.
+size_t most_tensors(const Model &model) {
+    size_t most = 0;
+    for (const KernelEntry &kernel : model.kernels)
+        most = std::max(most, tensor_specs(kernel.desc, Packing()).size());
+    return most;
+}
+
 std::string platform_blocks(const Model &model) {
     std::string text = "/* Facts of this platform's kernels: output channels side by side in a packed "
                        "filter, outputs of a Winograd\n"
@@ -230,7 +244,8 @@ std::string c_header(const Model &model) {
     Blanks blanks = {{"name", model.name},
                      {"NAME", upper_case(model.name)},
                      {"version", versions().convsmith},
-                     {"alignment", std::to_string(kTensorAlignment)}};
+                     {"alignment", std::to_string(kTensorAlignment)},
+                     {"most", std::to_string(most_tensors(model))}};
     int code = 1;
     std::set<std::string> known;
     const auto add_code = [&](const std::string &error, const std::string &message) {
@@ -246,8 +261,15 @@ std::string c_header(const Model &model) {
         for (const TensorSpec &spec : tensor_specs(kernel.desc, Packing()))
             add_code(spec.name, spec.name + " is a null pointer");
     }
+    if (model.is_for_gpu)
+        add_code("device", "the device failed: " + model.name + "_device_message() says how");
+    blanks["device"] = model.is_for_gpu ? fill_in(kCudaText, blanks) : "";
+    blanks["includes"] = model.is_for_gpu ? cuda_includes() : "";
     blanks["weights"] = fill_in(passes_weights(model) ? kPassedText : kBakedText, blanks);
-    std::string text = fill_in(kPrologue, blanks) + platform_blocks(model);
+    std::string text = fill_in(kPrologue, blanks);
+    if (model.is_for_gpu)
+        text += cuda_support(blanks);
+    text += platform_blocks(model);
     for (const KernelEntry &kernel : model.kernels) {
         text += c_kernel(model, kernel);
         for (const LayerEntry &layer : model.layers) {

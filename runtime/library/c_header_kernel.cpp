@@ -161,9 +161,12 @@ std::string overlap_checks(const Model &model, const std::vector<CTensor> &tenso
 
 std::string kernel_function(const Model &model, const KernelEntry &kernel, const std::string &id) {
     const std::vector<CTensor> tensors = kernel_tensors(model, kernel);
-    std::vector<std::string> parameters, calls;
+    std::vector<std::string> parameters, calls, pointers;
     std::string null_checks, alignment, locals;
+    uint64_t written = 0;
     for (const CTensor &t : tensors) {
+        written |= t.is_output() ? uint64_t{1} << pointers.size() : 0;
+        pointers.push_back("&" + t.spec.name);
         const std::string &name = t.spec.name;
         parameters.push_back(fmt::format("{}_buffer *{}", model.name, name));
         null_checks +=
@@ -188,7 +191,25 @@ std::string kernel_function(const Model &model, const KernelEntry &kernel, const
                            {"overlaps", overlap_checks(model, tensors)},
                            {"alignment", alignment},
                            {"locals", locals},
-                           {"calls", fmt::format("{}", fmt::join(calls, ",\n        "))}};
+                           {"calls", fmt::format("{}", fmt::join(calls, ",\n        "))},
+                           {"binds", fmt::format("{}", fmt::join(calls, ";\n    "))},
+                           {"pointers", fmt::format("{}", fmt::join(pointers, ", "))},
+                           {"count", std::to_string(tensors.size())},
+                           {"written", std::to_string(written)}};
+    if (model.is_for_gpu)
+        return fill_in(R"(int @symbol@_argv(void **arguments);
+
+static inline int @name@_internal_call_@id@(const @name@_@id@_args *args, const @name@_device *device) {
+    if (args == NULL)
+        return @name@_error_args;
+@nulls@@alignment@@sizes@@overlaps@@locals@    @name@_internal_tensor *const internal_tensors[] = {@pointers@};
+    @binds@;
+    return @name@_internal_launch(@symbol@_argv, internal_tensors, @count@, @written@ULL, device);
+}
+
+)",
+                       blanks) +
+               cuda_functions(blanks);
     return fill_in(R"(int @symbol@(@parameters@);
 
 static inline int @name@_@id@(const @name@_@id@_args *args) {
@@ -373,6 +394,14 @@ static inline int @name@_@id@(const @name@_@id@_args *args) { return @name@_@ker
 
 )",
                                blanks);
+    if (model.is_for_gpu)
+        text += fill_in(
+            R"(static inline int @name@_@id@_on_device(const @name@_@id@_args *args, const @name@_device *device) {
+    return @name@_@kernel@_on_device(args, device);
+}
+
+)",
+            blanks);
     for (const TensorSpec &filter : filters_of(kernel)) {
         blanks["function"] = tensor_name("pack", filter.op);
         text += fill_in(R"(static inline int @name@_@id@_@function@(const @type@ *filter, @type@ *packed) {

@@ -45,12 +45,36 @@ void check_target(const Target &target) {
     } catch (const Error &e) {
         throw Error(e.code(), fmt::format("target {}: {}", target.name, e.what()));
     }
-    for (const char *feature : {"cuda", "opencl"}) {
-        if ((target.halide + "-").find(fmt::format("-{}-", feature)) != std::string::npos)
-            throw Error(
-                ErrorCode::Unsupported,
-                fmt::format("target {}: libraries cannot have the feature '{}'", target.halide, feature));
+    if (gpu_api(target) == GpuApi::OpenCl)
+        throw Error(ErrorCode::Unsupported,
+                    fmt::format("target {}: libraries cannot have the feature 'opencl'", target.halide));
+}
+
+/// Whether a library is for GPUs. Throws Error unless it is for all its targets, one a platform: which device
+/// a machine has is not what a kernel's first call finds out.
+bool is_for_gpu(const LibraryOptions &options, const std::vector<Platform> &platforms) {
+    const auto of_gpu = std::find_if(options.targets.begin(), options.targets.end(), is_gpu);
+    if (of_gpu == options.targets.end())
+        return false;
+    for (const Target &target : options.targets) {
+        if (!is_gpu(target))
+            bad_argument(
+                fmt::format("library targets: {} is a GPU's, {} is not; give each a library of its own",
+                            of_gpu->halide, target.halide));
     }
+    for (const Platform &platform : platforms) {
+        if (platform.members.size() > 1)
+            bad_argument(fmt::format("library targets: a program cannot choose between {} and {}; give each "
+                                     "a library of its own",
+                                     platform.members[0].halide, platform.members[1].halide));
+    }
+    if (options.weights == WeightMode::Baked)
+        throw Error(
+            ErrorCode::Unsupported,
+            fmt::format("target {}: weights of GPU kernels cannot be baked, as they are to lie in the "
+                        "device's memory; pass them",
+                        of_gpu->halide));
+    return true;
 }
 
 /// The plainest class of a platform: the table lists worse before better.
@@ -97,7 +121,8 @@ std::vector<Platform> group_targets(const LibraryOptions &options) {
     }
     for (Platform &platform : platforms) { // of one platform only, so `add` leaves the vector's size alone
         const Target plain = baseline(platform.name);
-        if (options.add_baseline && indistinct_from(plain, platform) == nullptr)
+        if (options.add_baseline && !is_gpu(platform.members[0]) &&
+            indistinct_from(plain, platform) == nullptr)
             add(plain);
         std::stable_sort(
             platform.members.begin(), platform.members.end(),
@@ -110,7 +135,8 @@ std::vector<Platform> group_targets(const LibraryOptions &options) {
 class IdentifierPool {
 public:
     IdentifierPool() {
-        for (const char *word : {"buffer", "dim", "set_num_threads", "platform", "filter_alignment"})
+        for (const char *word :
+             {"buffer", "dim", "set_num_threads", "platform", "filter_alignment", "device", "device_message"})
             taken_.insert(word);
     }
 
@@ -143,7 +169,7 @@ private:
     bool take(const std::string &id, const ConvDesc &desc) {
         const std::string lower = lower_case(id);
         std::vector<std::string> names = {lower};
-        for (const char *suffix : {"_args", "_kernel", "_co_block", "_tile"})
+        for (const char *suffix : {"_args", "_kernel", "_co_block", "_tile", "_on_device"})
             names.push_back(lower + suffix);
         for (const TensorSpec &spec : tensor_specs(desc, Packing())) {
             if (is_trained(spec))
@@ -249,6 +275,7 @@ Model plan_library(const std::vector<Layer> &layers, const LibraryOptions &optio
     model.name = options.name;
     model.weights = options.weights;
     model.platforms = group_targets(options);
+    model.is_for_gpu = is_for_gpu(options, model.platforms);
 
     IdentifierPool pool;
     std::map<std::string, size_t> kernel_of_key;

@@ -44,6 +44,7 @@ struct LayerEntry {
 struct Model {
     std::string name;
     WeightMode weights = WeightMode::Passed;
+    bool is_for_gpu = false; ///< kernels run on a GPU beside the platform's CPU, one class each
     std::vector<Platform> platforms;
     std::vector<KernelEntry> kernels;
     std::vector<LayerEntry> layers;

@@ -1,5 +1,5 @@
 // Instructions from text to what the machine runs. Before it: statement.h, kernel_builder.h; after it:
-// program.cpp.
+// body.cpp.
 #pragma once
 
 #include "tests/emulated/ptx/kernel_builder.h"

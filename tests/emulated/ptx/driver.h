@@ -76,6 +76,12 @@ private:
     std::map<Object *, std::unique_ptr<Object>> objects_;
 };
 
+/// Page-locked memory of the host's.
+struct HostBlock {
+    std::unique_ptr<std::byte[]> memory;
+    std::size_t bytes = 0;
+};
+
 class Driver {
 public:
     /// Never destroyed: Halide's runtime calls while the process exits.
@@ -106,7 +112,7 @@ public:
     Handles<CUfunc_st> functions;
     Handles<CUstream_st> streams;
     Handles<CUevent_st> events;
-    std::map<void *, std::unique_ptr<std::byte[]>> host_memory;
+    std::map<void *, HostBlock> host_memory;
 };
 
 /// The contexts of a thread, the current one last. Has no destructor, which would run before Halide's runtime

@@ -4,15 +4,26 @@
 #include "tests/emulated/ptx/driver.h"
 
 #include <cstring>
+#include <iterator>
 
 using namespace convsmith::ptx;
 
 namespace {
 
+/// Counts a copy from or to memory of the host's that the driver would have to copy through its own.
+void count_pageable(Driver &driver, const void *host, std::size_t bytes) {
+    auto block = driver.host_memory.upper_bound(const_cast<void *>(host));
+    const bool is_pinned = block != driver.host_memory.begin() &&
+                           static_cast<const std::byte *>(host) + bytes <=
+                               std::prev(block)->second.memory.get() + std::prev(block)->second.bytes;
+    driver.machine.counts.pageable_copy_bytes += is_pinned ? 0 : bytes;
+}
+
 void copy_to_device(Driver &driver, CUdeviceptr to, const void *from, std::size_t bytes) {
     if (bytes == 0)
         return;
     check_pointer(from, "the source of a copy to the device");
+    count_pageable(driver, from, bytes);
     Allocation &allocation = driver.memory.find_range(to, bytes, "copy to the device");
     const std::uint64_t offset = to - allocation.base;
     std::memcpy(allocation.region.data() + offset, from, bytes);
@@ -23,6 +34,7 @@ void copy_to_host(Driver &driver, void *to, CUdeviceptr from, std::size_t bytes)
     if (bytes == 0)
         return;
     check_pointer(to, "the destination of a copy to the host");
+    count_pageable(driver, to, bytes);
     Allocation &allocation = driver.memory.find_range(from, bytes, "copy to the host");
     std::memcpy(to, allocation.region.data() + (from - allocation.base), bytes);
 }
@@ -123,7 +135,7 @@ void allocate_host(Driver &driver, void **memory, std::size_t bytes) {
         throw Fault(Status::InvalidValue, "an allocation of 0 bytes");
     auto allocation = std::make_unique<std::byte[]>(bytes);
     *memory = allocation.get();
-    driver.host_memory[*memory] = std::move(allocation);
+    driver.host_memory[*memory] = {std::move(allocation), bytes};
 }
 
 } // namespace

@@ -23,8 +23,9 @@ struct ConvsmithCudaCounts {
     uint64_t global_store_bytes;
     uint64_t shared_load_bytes;
     uint64_t shared_store_bytes;
-    uint64_t barriers; /* passed by whole blocks */
-    uint64_t launches; /* that began to run */
+    uint64_t barriers;            /* passed by whole blocks */
+    uint64_t launches;            /* that began to run */
+    uint64_t pageable_copy_bytes; /* copied from or to memory of the host's that is not cuMemHostAlloc's */
 };
 
 /* Why the last failing call since the last clear failed: what happened, kernel, PTX line and text, block and

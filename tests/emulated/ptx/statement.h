@@ -1,5 +1,5 @@
 // PTX text as tokens, and an instruction as it is written. Before it: the text that cuModuleLoadData gets;
-// after it: program.cpp, which reads declarations, and decode.cpp, which gives instructions their meaning.
+// after it: declaration.cpp and body.cpp, and decode.cpp, which gives instructions their meaning.
 #pragma once
 
 #include "tests/emulated/ptx/fault.h"
