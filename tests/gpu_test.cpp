@@ -8,10 +8,12 @@
 #include "runtime/check.h"
 #include "runtime/device.h"
 #include "runtime/oracle.h"
+#include "runtime/process.h"
 #include "runtime/runner.h"
 #include "schedules/gpu/roofline.h"
 #include "schedules/gpu_driver.h"
 #include "tests/cli_support.h"
+#include "tests/emulated/ptx/emulator.h"
 #include "tests/jit_support.h"
 
 #include <gtest/gtest.h>
@@ -37,6 +39,13 @@ public:
         const auto function = reinterpret_cast<Function *>(dlsym(library_, name));
         ASSERT_NE(function, nullptr) << name;
         ASSERT_EQ(function(arguments...), 0) << name;
+    }
+
+    /// Of the emulator, which fills in `counts`.
+    void read(const char *name, ConvsmithCudaCounts *counts) const {
+        const auto function = reinterpret_cast<void (*)(ConvsmithCudaCounts *)>(dlsym(library_, name));
+        ASSERT_NE(function, nullptr) << name;
+        function(counts);
     }
 
 private:
@@ -156,6 +165,33 @@ TEST_F(CudaTest, RunsInTheCallersContextAndStream) {
     driver.call<int(void *)>("cuStreamDestroy_v2", stream);
     driver.call<int(void *)>("cuCtxDestroy_v2", context);
     EXPECT_EQ(std::memcmp(want.data(), got.data(), want.bytes()), 0);
+}
+
+TEST_F(CudaTest, TensorsOfTheHostPassThroughPinnedMemory) {
+    if (cuda_driver().is_there())
+        GTEST_SKIP() << "the emulator counts what a device does not";
+    const CudaDriver driver;
+    const auto pageable_bytes = [&] {
+        ConvsmithCudaCounts counts = {};
+        driver.read("convsmith_cuda_emulator_counts", &counts);
+        return counts.pageable_copy_bytes;
+    };
+    for (const char *key : {"conv_ci16_i9x7_co40_k3_p1_bias", "conv_ci16_i9x7_co8_k1_into40x16"}) {
+        const auto kernel = this->kernel(key);
+        const Problem problem = make_problem(kernel->desc(), Fill::SmallIntegers, 3);
+        const PackedFilter filter = kernel->pack(problem.tensors.at("filter").view());
+        const Tensor output(DType::F32, output_shape(kernel->desc()));
+        std::memset(output.data(), 0xff, output.bytes()); // as the oracle wants it left
+        NamedTensors tensors = inputs_of(problem);
+        tensors["output"] = output.view();
+        const uint64_t before = pageable_bytes();
+        for (int call = 0; call < 2; call++)
+            kernel->run(tensors, filter);
+        // A range of channels is copied to where it belongs, between the others.
+        const uint64_t rows = kernel->desc().co_total != 0 ? 2 * 9 * 7 * 8 * sizeof(float) : 0;
+        EXPECT_EQ(pageable_bytes() - before, rows) << key;
+        EXPECT_TRUE(judge(kernel->desc(), problem.view(), output.view()).ok()) << key;
+    }
 }
 
 TEST_F(CudaTest, ErrorsNameWhatCudaSays) {
@@ -318,6 +354,73 @@ TEST_F(GpuCli, CheckSaysThatItEmulates) {
     const Outcome checked = run("check conv_ci8_i6x5_co8_k1 --target cuda");
     EXPECT_EQ(checked.exit_code, 0) << checked.err;
     EXPECT_NE(checked.out.find("PTX emulator"), std::string::npos) << checked.out;
+}
+
+/// scripts/gpu_check.sh on a few small layers.
+class GpuCheck : public testing::Test {
+protected:
+    static void SetUpTestSuite() {
+        dir_ = std::make_unique<TempDir>();
+        write(*dir_ / "layers.json", R"({"layers": [
+            {"name": "small/dense", "key": "conv_ci16_i9x7_co40_k3_p1"},
+            {"name": "small/deformable", "key": "deform_ci8_i6x7_co6_k3_p1_og2_mask"}]})");
+        write(*dir_ / "sweep.txt", "# Keys.\nconv_ci5_i9x8_co7_k3_s2_p1_bias_relu\n"
+                                   "conv_n0_ci8_i0x0_co24_k1\nmaxpool_n2_ci3_i6x5_k2_s2_ceil_indices_nchw\n"
+                                   "conv_ci8_i6x7_co16_k3_p1_into40x16_bias\n");
+        const ProcessResult made = run_script({"--kit"});
+        EXPECT_TRUE(made.ok()) << made.text();
+    }
+    static void TearDownTestSuite() { dir_.reset(); }
+
+    static void write(const std::string &path, const std::string &text) { std::ofstream(path) << text; }
+
+    static ProcessResult run_script(const std::vector<std::string> &arguments,
+                                    const std::string &library_path = "") {
+        std::vector<std::string> command = {"env",
+                                            "GPU_CHECK_KIT=" + *dir_ / "kit",
+                                            "GPU_CHECK_LAYERS=" + *dir_ / "layers.json",
+                                            "GPU_CHECK_SWEEP=" + *dir_ / "sweep.txt",
+                                            "LD_LIBRARY_PATH=" + library_path,
+                                            std::string(CONVSMITH_SOURCE_DIR) + "/scripts/gpu_check.sh"};
+        command.insert(command.end(), arguments.begin(), arguments.end());
+        command.emplace_back(CONVSMITH_BINARY_DIR);
+        return run_process(command);
+    }
+
+    static std::string emulator_path() { return fs::path(cuda_emulator()).parent_path().string(); }
+
+    static std::unique_ptr<TempDir> dir_;
+};
+
+std::unique_ptr<TempDir> GpuCheck::dir_;
+
+TEST_F(GpuCheck, VerifiesAKitAndTimesNothingOnTheEmulator) {
+    if (cuda_driver().is_there() || cuda_emulator().empty())
+        GTEST_SKIP() << "a device, or no emulator";
+    const ProcessResult checked = run_script({}, emulator_path());
+    EXPECT_EQ(checked.exit_code, 0) << checked.output;
+    EXPECT_NE(checked.output.find("8 kernels right, 0 wrong, 0 left out"), std::string::npos)
+        << checked.output;
+    EXPECT_NE(checked.output.find("nothing is timed"), std::string::npos) << checked.output;
+
+    // A kernel that computes something else than its manifest says.
+    const std::string manifest = *dir_ / "kit/sweep/manifest.json";
+    std::string text = read(manifest);
+    const size_t at = text.find("bias_relu");
+    ASSERT_NE(at, std::string::npos);
+    write(manifest, text.replace(at, 9, "bias_tanh"));
+    const ProcessResult wrong = run_script({}, emulator_path());
+    EXPECT_EQ(wrong.exit_code, 1) << wrong.output;
+    EXPECT_NE(wrong.output.find("WRONG conv_n1_ci5"), std::string::npos) << wrong.output;
+    EXPECT_NE(wrong.output.find("7 kernels right, 1 wrong"), std::string::npos) << wrong.output;
+}
+
+TEST_F(GpuCheck, SaysThatThereIsNoDevice) {
+    if (cuda_driver().is_there())
+        GTEST_SKIP() << "this machine has " << cuda_driver().device;
+    const ProcessResult checked = run_script({});
+    EXPECT_EQ(checked.exit_code, 3) << checked.output;
+    EXPECT_NE(checked.output.find("no CUDA device here"), std::string::npos) << checked.output;
 }
 
 } // namespace

@@ -1,0 +1,123 @@
+// See cuda_device.h.
+#include "bench/gpu_check/cuda_device.h"
+
+#include "generators/error.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <dlfcn.h>
+
+namespace convsmith::gpu_check {
+
+namespace {
+
+// CUdevice_attribute
+constexpr int kClockKilohertz = 13, kMultiprocessors = 16, kMajor = 75, kMinor = 76;
+
+/// FP32 lanes of a multiprocessor, by compute capability.
+int lanes(int major, int minor) {
+    switch (major) {
+    case 5:
+    case 9:
+    case 10:
+    case 12:
+        return 128;
+    case 6:
+        return minor == 0 ? 64 : 128;
+    case 7:
+        return 64;
+    case 8:
+        return minor == 0 ? 64 : 128;
+    default:
+        return 0;
+    }
+}
+
+} // namespace
+
+template<typename... Parameters, typename... Arguments>
+void CudaDevice::call(const char *name, Arguments... arguments) const {
+    const auto function = reinterpret_cast<int (*)(Parameters...)>(dlsym(library_, name));
+    if (function == nullptr)
+        throw Error(ErrorCode::Unsupported, fmt::format("CUDA's driver lacks {}", name));
+    check(name, function(arguments...));
+}
+
+void CudaDevice::check(const char *what, int code) const {
+    if (code == 0)
+        return;
+    const auto name_of = reinterpret_cast<int (*)(int, const char **)>(dlsym(library_, "cuGetErrorName"));
+    const char *name = nullptr;
+    const bool is_named = name_of != nullptr && name_of(code, &name) == 0 && name != nullptr;
+    throw Error(ErrorCode::Internal, fmt::format("{}: {}", what, is_named ? name : std::to_string(code)));
+}
+
+CudaDevice::CudaDevice() : library_(dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL)) {
+    if (library_ == nullptr)
+        throw Error(ErrorCode::Unsupported, "no CUDA device here: libcuda.so.1 does not load");
+    try {
+        call<unsigned>("cuInit", 0U);
+        call<int *, int>("cuDeviceGet", &device_, 0);
+    } catch (const Error &e) {
+        throw Error(ErrorCode::Unsupported, std::string("no CUDA device here: ") + e.what());
+    }
+    std::array<char, 256> name = {};
+    call<char *, int, int>("cuDeviceGetName", name.data(), static_cast<int>(name.size()), device_);
+    name_ = name.data();
+    call<void **, int>("cuDevicePrimaryCtxRetain", &context_, device_);
+    call<void *>("cuCtxPushCurrent_v2", context_);
+    for (void **event : {&start_, &end_})
+        call<void **, unsigned>("cuEventCreate", event, 0U);
+}
+
+bool CudaDevice::is_emulated() const {
+    return dlsym(library_, "convsmith_cuda_emulator_counts") != nullptr;
+}
+
+int CudaDevice::attribute(int which) const {
+    int value = 0;
+    call<int *, int, int>("cuDeviceGetAttribute", &value, which, device_);
+    return value;
+}
+
+std::string CudaDevice::capability() const {
+    return fmt::format("{}.{}", attribute(kMajor), attribute(kMinor));
+}
+
+double CudaDevice::peak_flops() const {
+    return 2.0 * lanes(attribute(kMajor), attribute(kMinor)) * attribute(kMultiprocessors) * 1e3 *
+           attribute(kClockKilohertz);
+}
+
+uint64_t CudaDevice::upload(const void *host, size_t bytes) const {
+    uint64_t address = 0;
+    call<uint64_t *, size_t>("cuMemAlloc_v2", &address, bytes);
+    call<uint64_t, const void *, size_t>("cuMemcpyHtoD_v2", address, host, bytes);
+    return address;
+}
+
+void CudaDevice::download(void *host, uint64_t address, size_t bytes) const {
+    call<void *, uint64_t, size_t>("cuMemcpyDtoH_v2", host, address, bytes);
+}
+
+void CudaDevice::free(uint64_t address) const {
+    call<uint64_t>("cuMemFree_v2", address);
+}
+
+void CudaDevice::synchronize() const {
+    call<>("cuCtxSynchronize");
+}
+
+void CudaDevice::record(void *event) const {
+    call<void *, void *>("cuEventRecord", event, nullptr);
+}
+
+double CudaDevice::elapsed() const {
+    float milliseconds = 0;
+    call<void *>("cuEventSynchronize", end_);
+    call<float *, void *, void *>("cuEventElapsedTime", &milliseconds, start_, end_);
+    return milliseconds;
+}
+
+} // namespace convsmith::gpu_check
