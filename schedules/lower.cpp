@@ -20,6 +20,7 @@
 #include "schedules/generic/winograd.h"
 #include "schedules/gpu/channelwise.h"
 #include "schedules/gpu/composite.h"
+#include "schedules/gpu/device_functions.h"
 #include "schedules/gpu/direct.h"
 #include "schedules/gpu/window.h"
 #include "schedules/gpu/winograd.h"
@@ -168,6 +169,8 @@ LoweredPipeline scheduled(Algorithm algorithm, void (*schedule)(ConvPipeline &, 
     ConvPipeline conv = algorithm(desc, plan.packing(desc), input);
     constrain_buffers(conv);
     schedule(conv, plan);
+    if (gpu_api(plan.target) == GpuApi::Cuda)
+        gpu::call_cuda_library(conv.output);
     return {Halide::Pipeline(conv.output), conv.arguments()};
 }
 
