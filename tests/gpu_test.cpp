@@ -194,6 +194,26 @@ TEST_F(CudaTest, TensorsOfTheHostPassThroughPinnedMemory) {
     }
 }
 
+TEST_F(CudaTest, GroupsThatShareAWarpAreRight) {
+    const ConvDesc desc = ConvDesc::parse("conv_ci48_i6x8_co128_k3_p1_g8_bias"); // 16 channels of a group
+    const Problem problem = make_problem(desc, Fill::SmallIntegers, 5);
+    for (const auto &[co_vector, tile_p] : {std::pair(1, 8), {2, 8}, {2, 5}, {4, 4}, {1, 16}}) {
+        SCOPED_TRACE(testing::Message() << "co_vector " << co_vector << ", tile_p " << tile_p);
+        PlanRequest request;
+        request.params = {{"co_vector", co_vector}, {"tile_p", tile_p}};
+        const auto kernel = jit_.kernel(desc, make_plan(desc, parse_target("cuda"), request));
+        EXPECT_EQ(kernel->choice().plan.schedule, "cuda");
+        const Tensor output(DType::F32, output_shape(desc));
+        NamedTensors tensors = inputs_of(problem);
+        tensors["output"] = output.view();
+        kernel->run(tensors, kernel->pack(problem.tensors.at("filter").view()));
+        JudgeOptions exact;
+        exact.exact = true;
+        const Judgement judgement = judge(desc, problem.view(), output.view(), exact);
+        EXPECT_TRUE(judgement.ok()) << judgement.first_wrong;
+    }
+}
+
 TEST_F(CudaTest, ErrorsNameWhatCudaSays) {
     const auto kernel = this->kernel("conv_ci8_i6x5_co8_k1");
     const Problem problem = make_problem(kernel->desc(), Fill::SmallIntegers, 4);
@@ -252,6 +272,8 @@ const TunedLayer kTunedLayers[] = {
     {"deform_ci64_i38x63_co64_k3_p2_d2_og4_mask_relu", Accuracy::Exact},
     {"conv_ci144_i56x56_co144_k3_p1_g144_bias_relu6", Accuracy::Exact},
     {"conv_ci32_i8x28x28_co64_k3x3x3_p1_bias", Accuracy::Exact},
+    {"conv_ci128_i56x56_co128_k3_p1_g32_bias_relu", Accuracy::Exact},
+    {"conv_ci64_i28x28_co64_k3_p1_g4", Accuracy::Exact},
 };
 
 autotune::GpuCode code_of(const TunedLayer &layer) {

@@ -52,6 +52,11 @@ int64_t taps_of_output(const ConvDesc &d) {
     return taps;
 }
 
+int groups_of_tile(const ConvDesc &d, int co_vector) {
+    const int co = d.co / d.groups;
+    return d.groups == 1 ? 1 : std::max(1, kWarp * co_vector / co);
+}
+
 ConvDesc product_of_winograd(const ConvDesc &merged, int tile) {
     const cpu::WinogradTiles tiles = cpu::winograd_tiles(merged, tile);
     ConvDesc product = merged;
@@ -99,8 +104,17 @@ const std::vector<int> &legal(const char *name) {
     throw Error(ErrorCode::Internal, std::string("no parameter ") + name);
 }
 
-int64_t stage_bytes(const ConvDesc &merged, int tile_p, int chunk_ci) {
-    return staged_cells(merged, tile_p) * chunk_ci * static_cast<int64_t>(dtype_bytes(merged.in_type));
+int64_t stage_bytes(const ConvDesc &merged, const DenseNumbers &n) {
+    return staged_cells(merged, n.tile_p) * n.chunk_ci * groups_of_tile(merged, n.co_vector) *
+           static_cast<int64_t>(dtype_bytes(merged.in_type));
+}
+
+/// Whether the output channels of a group fill warps, or a warp those of whole groups.
+bool fits_groups(const ConvDesc &d, int co_vector) {
+    const int co = d.co / d.groups, block = kWarp * co_vector;
+    if (d.groups == 1 || co % block == 0)
+        return true;
+    return d.op == Op::Conv && block % co == 0 && d.co % block == 0;
 }
 
 /// Why the numbers are illegal together; empty if they are not.
@@ -108,7 +122,7 @@ std::string illegal(const ConvDesc &d, const DenseNumbers &n, int co_block) {
     const int ci = d.ci / d.groups, co = d.co / d.groups, row = tiled_positions(d);
     if (n.co_vector != 1 && n.co_vector != 2 && n.co_vector != 4)
         return fmt::format("co_vector is {}, want 1, 2 or 4", n.co_vector);
-    if (co % n.co_vector != 0 || (d.groups > 1 && co % (kWarp * n.co_vector) != 0))
+    if (co % n.co_vector != 0 || !fits_groups(d, n.co_vector))
         return fmt::format("co_vector is {}, {} channels do not divide so", n.co_vector, co);
     if (co_block != 0 && co_block != kWarp * n.co_vector)
         return fmt::format("co_vector is {}, want that of co_block {}", n.co_vector, co_block);
@@ -119,23 +133,41 @@ std::string illegal(const ConvDesc &d, const DenseNumbers &n, int co_block) {
                            n.co_vector * n.tile_p, kMostSums);
     if (n.chunk_ci < 1 || ci % n.chunk_ci != 0)
         return fmt::format("chunk_ci is {}, want a divisor of ci / groups = {}", n.chunk_ci, ci);
-    if (stage_bytes(d, n.tile_p, n.chunk_ci) > 48 * 1024)
+    if (groups_of_tile(d, n.co_vector) > 1 && n.chunk_ci != ci)
+        return fmt::format("chunk_ci is {}, want all {} channels of groups that share a warp", n.chunk_ci,
+                           ci);
+    if (stage_bytes(d, n) > 48 * 1024)
         return fmt::format("chunk_ci x tile_p takes {} bytes of shared memory, a block has 49152",
-                           stage_bytes(d, n.tile_p, n.chunk_ci));
+                           stage_bytes(d, n));
     return "";
 }
 
 /// The largest chunk that divides the channels and fits; even if it does not, the smallest.
-int choose_chunk(const ConvDesc &d, int tile_p) {
+int choose_chunk(const ConvDesc &d, int co_vector, int tile_p) {
+    if (groups_of_tile(d, co_vector) > 1)
+        return d.ci / d.groups;
     int best = 1;
     for (const int chunk : legal("chunk_ci")) {
-        if (chunk > best && (d.ci / d.groups) % chunk == 0 && stage_bytes(d, tile_p, chunk) <= kStageBytes)
+        if (chunk > best && (d.ci / d.groups) % chunk == 0 &&
+            stage_bytes(d, {co_vector, tile_p, chunk}) <= kStageBytes)
             best = chunk;
     }
     return best;
 }
 
 } // namespace
+
+std::optional<std::string> reject_groups(const ConvDesc &d) {
+    const int ci = d.ci / d.groups, co = d.co / d.groups;
+    for (const int v : legal("co_vector")) {
+        if (v != 0 && illegal(d, {v, 1, groups_of_tile(d, v) > 1 ? ci : 1}, 0).empty())
+            return std::nullopt;
+    }
+    return fmt::format(
+        "co per group is {}: no multiple of the {} lanes of a warp, and warps are not filled by "
+        "whole groups",
+        co, kWarp);
+}
 
 Params complete_warp_tile(const std::string &schedule, const ConvDesc &d, const Params &params,
                           int co_block) {
@@ -151,7 +183,7 @@ Params complete_warp_tile(const std::string &schedule, const ConvDesc &d, const 
             if (n.co_vector == 0 || n.tile_p == 0)
                 continue;
             if (n.chunk_ci == 0)
-                n.chunk_ci = choose_chunk(d, n.tile_p);
+                n.chunk_ci = choose_chunk(d, n.co_vector, n.tile_p);
             const std::string reason = illegal(d, n, co_block);
             if (!reason.empty()) {
                 why = reason;

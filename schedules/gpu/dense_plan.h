@@ -30,6 +30,14 @@ int64_t taps_of_output(const ConvDesc &merged);
 /// whole tiles, and there are several taps.
 bool shares_windows(const ConvDesc &merged, int tile_p);
 
+/// Groups whose output channels a warp computes: several where a group has fewer than lanes x co_vector. It
+/// then copies all input channels of all of them at a time.
+int groups_of_tile(const ConvDesc &merged, int co_vector);
+
+/// Why no tile suits the problem's groups: their output channels are to fill warps, or warps whole groups.
+/// Nothing if one does.
+std::optional<std::string> reject_groups(const ConvDesc &merged);
+
 /// The products of Winograd's algorithm as the pointwise convolution that they are: tiles for positions,
 /// elements of the transform for images.
 ConvDesc product_of_winograd(const ConvDesc &merged, int tile);

@@ -35,10 +35,12 @@ WarpTile begin_tile(const ConvPipeline &conv, const Plan &plan) {
 void schedule_direct(ConvPipeline &conv, const Plan &plan) {
     const ConvDesc &d = conv.desc;
     WarpTile tile = begin_tile(conv, plan);
+    const int groups = groups_of_tile(d, tile.co_vector);
     if (shares_windows(d, tile.tile_p)) {
         tile.is_staged_for_all_taps = true;
         tile.staged = conv.copies_windows ? conv.windows : conv.padded;
-        tile.staged_channel = conv.ci;
+        tile.staged_channel = conv.ci; // of the tensor: groups lie beside each other
+        tile.staged_extents.emplace_back(tile.staged_channel, tile.chunk_ci * groups);
         for (int i = 0; i < d.rank; i++)
             tile.staged_extents.emplace_back(tile.staged.args()[i + 1], window_cells(d, i, tile.tile_p));
         if (conv.row_tile > 0)
@@ -47,8 +49,9 @@ void schedule_direct(ConvPipeline &conv, const Plan &plan) {
         tile.staged = conv.element;
         tile.staged_channel = conv.element.args()[1];
         tile.staged_extents.emplace_back(conv.at[0], tile.tile_p);
+        tile.staged_extents.emplace_back(tile.staged_channel, tile.chunk_ci);
+        tile.staged_extents.emplace_back(conv.group, groups);
     }
-    tile.staged_extents.emplace_back(tile.staged_channel, tile.chunk_ci);
     schedule_warp_tile(conv, plan.target, tile);
     if (conv.place.defined()) // once for all channels
         deal_to_threads(conv.place.compute_root(), conv.place.args());

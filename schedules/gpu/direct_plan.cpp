@@ -5,8 +5,6 @@
 #include "schedules/gpu/dense_plan.h"
 #include "schedules/schedule.h"
 
-#include <fmt/format.h>
-
 namespace convsmith::gpu {
 namespace {
 
@@ -17,9 +15,8 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
         return "mixed types: tuned for one type throughout";
     if (is_depthwise(desc))
         return "one input channel per group: nothing is shared between output channels";
-    if (desc.groups > 1 && desc.co / desc.groups % kWarp != 0)
-        return fmt::format("co per group is {}, not a multiple of the {} lanes of a warp",
-                           desc.co / desc.groups, kWarp);
+    if (desc.groups > 1)
+        return reject_groups(merge_trivial_axes(desc));
     return std::nullopt;
 }
 

@@ -30,6 +30,7 @@ Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers) {
     const bool shares = shares_windows(d, numbers.tile_p);
     const double wide = numbers.chunk_ci % static_cast<int>(kWideFloats) == 0 ? kWideFloats : 1;
     const auto staged = static_cast<double>(staged_cells(d, numbers.tile_p));
+    const double groups = groups_of_tile(d, numbers.co_vector);
     const double cells = shares ? staged : staged * taps; // copied per input channel
     const double read =
         shares ? taps / d.kernel[d.rank - 1] * window_cells(d, 0, numbers.tile_p) : cells; // from there
@@ -41,10 +42,11 @@ Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers) {
         d.n * std::ceil(positions / row) * std::ceil(row / p) * rounded_up(d.co, kWarp * v) / (kWarp * v);
     r.fmas = ci * taps * v * p * kWarp;
     r.useful = d.n * positions * d.co * ci * taps / (r.blocks * r.fmas);
-    const double copies = ci * cells; // elements
-    const double copy_steps = std::ceil(cells * numbers.chunk_ci / wide / kWarp) * ci / numbers.chunk_ci;
+    const double copies = groups * ci * cells; // elements
+    const double copy_steps =
+        std::ceil(groups * cells * numbers.chunk_ci / wide / kWarp) * ci / numbers.chunk_ci;
     const double shared_reads = ci * read / wide, weight_loads = ci * taps; // instructions
-    r.shared_bytes = (copies + ci * read) * kFloat;
+    r.shared_bytes = (copies + groups * ci * read) * kFloat;
     r.global_bytes = (copies + ci * taps * v * kWarp + v * p * kWarp) * kFloat;
     r.instructions =
         r.fmas / kWarp + shared_reads + weight_loads + copy_steps * (2 + kAddressInstructions) + v * p;
@@ -52,7 +54,7 @@ Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers) {
     const int sums = numbers.co_vector * numbers.tile_p;
     r.registers =
         sums + numbers.co_vector * 4 + static_cast<int>(p) * static_cast<int>(wide) + kOtherRegisters;
-    const double stage_bytes = staged * numbers.chunk_ci * kFloat;
+    const double stage_bytes = groups * staged * numbers.chunk_ci * kFloat;
     const double held = std::min({static_cast<double>(device.blocks), static_cast<double>(device.warps),
                                   std::floor(device.registers / (kWarp * rounded_up(r.registers, 8))),
                                   std::floor(device.shared_bytes / (stage_bytes + 1024))}); // 1 KiB: reserved
@@ -61,7 +63,10 @@ Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers) {
     // Cycles of a multiprocessor that a block takes of each unit, as others overlap with it.
     const double arithmetic = r.fmas / device.fmas;
     const double issue = r.instructions / device.instructions;
-    const double l1 = shared_reads + (weight_loads * v * kWarp + 2 * copies) * kFloat / device.l1_bytes;
+    const double reads_at_once =
+        std::max(1.0, groups * wide * kFloat / device.l1_bytes); // one for each group
+    const double l1 =
+        shared_reads * reads_at_once + (weight_loads * v * kWarp + 2 * copies) * kFloat / device.l1_bytes;
     const double l2 = r.global_bytes / 2 / device.l2_bytes; // half is found in L1: other warps read it too
     // Whole waves of blocks, each as many as keep every scheduler busy.
     const double wave = device.multiprocessors * std::min(held, 8.0);
