@@ -105,8 +105,8 @@ void add_with_implied(Features &features, const std::string &name) {
         add_with_implied(features, implied);
 }
 
-/// Halide compiles CUDA kernels without a compute capability for 2.0; every device that drivers still know has
-/// 5.0.
+/// Halide compiles CUDA kernels without a compute capability for 2.0; every device that drivers still know
+/// has 5.0.
 void add_capability(Features &features) {
     const auto first = features.lower_bound("cuda_capability_");
     const bool has_one = first != features.end() && first->rfind("cuda_capability_", 0) == 0;
