@@ -93,6 +93,12 @@ bool is_planewise(const ConvDesc &desc) {
 
 bool leaves_out_padding(const ConvDesc &desc) {
     const bool adds_zeros = desc.pad_mode == PadMode::Zeros && desc.op != Op::MaxPool;
+    // Of one tap, whether it is inside does not depend on the tap: Halide would drop the clamp of its place
+    // and take the input to be read beyond its border.
+    for (int a = 0; a < desc.rank; a++) {
+        if (desc.kernel[a] == 1 && (desc.pad_begin[a] > 0 || desc.pad_end[a] > 0))
+            return false;
+    }
     return is_channelwise(desc) && desc.indices == Indices::None &&
            (adds_zeros || desc.pad_mode == PadMode::Ignore);
 }
