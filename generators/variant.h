@@ -56,7 +56,7 @@ bool is_channelwise(const ConvDesc &desc);
 bool is_planewise(const ConvDesc &desc);
 
 /// True if taps of a channelwise op beyond its input change no result, so that they are left out: a sum with
-/// padding of zeros, a pool that ignores them.
+/// padding of zeros, a pool that ignores them. Not where a padded axis has one tap.
 bool leaves_out_padding(const ConvDesc &desc);
 
 } // namespace convsmith

@@ -62,19 +62,18 @@ std::string CudaLibrary::error_name(int code) {
 }
 
 CudaContextScope::CudaContextScope(void *context) {
-    CudaLibrary &cuda = CudaLibrary::instance();
-    const auto push = cuda.find<int (*)(void *)>("cuCtxPushCurrent_v2");
+    static CudaFunction<int (*)(void *)> push("cuCtxPushCurrent_v2");
     if (context == nullptr)
-        context = cuda.primary_context(code_);
+        context = CudaLibrary::instance().primary_context(code_);
     if (code_ == 0)
-        code_ = push == nullptr ? kNotInitialized : push(context);
+        code_ = push.get() == nullptr ? kNotInitialized : push.get()(context);
 }
 
 CudaContextScope::~CudaContextScope() {
-    const auto pop = CudaLibrary::instance().find<int (*)(void **)>("cuCtxPopCurrent_v2");
+    static CudaFunction<int (*)(void **)> pop("cuCtxPopCurrent_v2");
     void *context = nullptr;
-    if (code_ == 0 && pop != nullptr)
-        pop(&context);
+    if (code_ == 0 && pop.get() != nullptr)
+        pop.get()(&context);
 }
 
 } // namespace convsmith

@@ -2,6 +2,7 @@
 // runtime. Before it: schedules/gpu_driver.h, which finds both; after it: device_call.h, pinned_memory.h.
 #pragma once
 
+#include <atomic>
 #include <dlfcn.h>
 #include <mutex>
 #include <string>
@@ -41,6 +42,25 @@ private:
     void *handle_ = nullptr;
     void *primary_context_ = nullptr;
     bool is_emulated_ = false;
+};
+
+/// A function of the library, looked up when it is first asked for and there.
+template<typename Function>
+class CudaFunction {
+public:
+    explicit constexpr CudaFunction(const char *name) : name_(name) {}
+
+    /// Null if the library, or it, is not there.
+    Function get() {
+        Function found = found_;
+        if (found == nullptr)
+            found_ = found = CudaLibrary::instance().find<Function>(name_);
+        return found;
+    }
+
+private:
+    const char *name_;
+    std::atomic<Function> found_ = nullptr;
 };
 
 /// Makes a context (CUcontext; null: the primary one) the thread's current one, as long as it lives.

@@ -100,49 +100,40 @@ size_t bytes_seen(const halide_buffer_t &buffer) {
     return elements * buffer.type.bytes();
 }
 
-/// Copies in the order of the call's stream. Halide's own are on the default stream, which streams need not
-/// wait for.
-class StreamCopies {
-public:
-    /// From host memory, which the device reads until wait().
-    static void upload(const halide_buffer_t &to, const void *from) {
-        const auto copy = function<int (*)(uint64_t, const void *, size_t, void *)>("cuMemcpyHtoDAsync_v2");
-        const CudaContextScope scope(current_stream.context);
-        check(scope.code(), kContext);
-        check(copy(address(to), from, bytes_seen(to), current_stream.stream), "copying to the device");
-    }
+uint64_t address(const halide_buffer_t &buffer) {
+    return DeviceRuntime::instance().address(nullptr, const_cast<halide_buffer_t *>(&buffer));
+}
 
-    /// To host memory, which holds it after wait().
-    static void download(void *to, const halide_buffer_t &from) {
-        const auto copy = function<int (*)(void *, uint64_t, size_t, void *)>("cuMemcpyDtoHAsync_v2");
-        const CudaContextScope scope(current_stream.context);
-        check(scope.code(), kContext);
-        check(copy(to, address(from), bytes_seen(from), current_stream.stream), "copying a result");
-    }
+/// Calls a function of the driver's in the context of the call. Throws Error with `what` and CUDA's name.
+template<typename Function, typename... Arguments>
+void call_driver(CudaFunction<Function> &function, const char *what, Arguments... arguments) {
+    const CudaContextScope scope(current_stream.context);
+    check(scope.code(), "making the context current");
+    if (function.get() == nullptr)
+        throw Error(ErrorCode::Unsupported, fmt::format("{}: CUDA's driver is too old", what));
+    check(function.get()(arguments...), what);
+}
 
-    /// Until all that is queued on the stream is done.
-    static void wait() {
-        const auto synchronize = function<int (*)(void *)>("cuStreamSynchronize");
-        const CudaContextScope scope(current_stream.context);
-        check(scope.code(), kContext);
-        check(synchronize(current_stream.stream), "running a kernel on the device");
-    }
+// Copies in the order of the call's stream. Halide's own are on the default stream, for which streams need
+// not wait.
 
-private:
-    static constexpr const char *kContext = "making the context current";
+/// From host memory, which the device reads until wait_for_stream().
+void upload_on_stream(const halide_buffer_t &to, const void *from) {
+    static CudaFunction<int (*)(uint64_t, const void *, size_t, void *)> copy("cuMemcpyHtoDAsync_v2");
+    call_driver(copy, "copying to the device", address(to), from, bytes_seen(to), current_stream.stream);
+}
 
-    template<typename Function>
-    static Function function(const char *name) {
-        const auto found = CudaLibrary::instance().find<Function>(name);
-        if (found == nullptr)
-            throw Error(ErrorCode::Unsupported, fmt::format("CUDA's driver lacks {}", name));
-        return found;
-    }
+/// To host memory, which holds it after wait_for_stream().
+void download_on_stream(void *to, const halide_buffer_t &from) {
+    static CudaFunction<int (*)(void *, uint64_t, size_t, void *)> copy("cuMemcpyDtoHAsync_v2");
+    call_driver(copy, "copying a result", to, address(from), bytes_seen(from), current_stream.stream);
+}
 
-    static uint64_t address(const halide_buffer_t &buffer) {
-        return DeviceRuntime::instance().address(nullptr, const_cast<halide_buffer_t *>(&buffer));
-    }
-};
+/// Until all that is queued on the stream is done.
+void wait_for_stream() {
+    static CudaFunction<int (*)(void *)> synchronize("cuStreamSynchronize");
+    call_driver(synchronize, "running a kernel on the device", current_stream.stream);
+}
 
 /// The buffers of one call, and the memory that they take on the device until it ends.
 class CallBuffers {
@@ -157,6 +148,12 @@ public:
     }
 
     ~CallBuffers() {
+        if (is_copying_) { // a failure: others get the memory that is copied from
+            try {
+                wait_for_stream();
+            } catch (const Error &) { // what failed is thrown already
+            }
+        }
         for (size_t i = 0; i < buffers_.size(); i++) {
             if (arguments_[i].copy == nullptr && buffers_[i].device != 0)
                 (arguments_[i].is_on_device ? runtime_.detach : runtime_.free)(nullptr, &buffers_[i]);
@@ -176,26 +173,26 @@ public:
             } else if (arguments_[i].is_on_device) {
                 wrap(buffer);
             } else {
-                void *const memory = stage(i);
+                is_copying_ = true;
                 if (arguments_[i].is_written)
                     continue;
+                void *const memory = stage(i);
                 std::memcpy(memory, buffer.host, bytes_seen(buffer));
                 check(runtime_.malloc(nullptr, &buffer, runtime_.cuda), "memory of the device");
-                StreamCopies::upload(buffer, memory);
+                upload_on_stream(buffer, memory);
             }
         }
     }
 
     /// Brings what was written to the host; if the host has any of the tensors, waits for the stream.
     void download() {
-        const bool has_host = std::any_of(staged_.begin(), staged_.end(),
-                                          [](const auto &memory) { return memory.has_value(); });
         for (size_t i = 0; i < buffers_.size(); i++) {
             if (is_result(i) && is_dense(buffers_[i]))
-                StreamCopies::download(staged_[i]->data(), buffers_[i]);
+                download_on_stream(stage(i), buffers_[i]);
         }
-        if (has_host)
-            StreamCopies::wait();
+        if (is_copying_)
+            wait_for_stream();
+        is_copying_ = false;
         for (size_t i = 0; i < buffers_.size(); i++) {
             if (is_result(i) && is_dense(buffers_[i]))
                 std::memcpy(buffers_[i].host, staged_[i]->data(), bytes_seen(buffers_[i]));
@@ -229,6 +226,7 @@ private:
     std::vector<halide_buffer_t> buffers_;
     std::vector<void *> pointers_;
     std::vector<std::optional<PinnedMemory>> staged_;
+    bool is_copying_ = false; ///< the host has tensors of the call, and it was not waited for
 };
 
 } // namespace
@@ -239,8 +237,8 @@ DeviceCopy::DeviceCopy(const halide_buffer_t &source) : buffer_(source) {
     const DeviceRuntime &runtime = DeviceRuntime::instance();
     check(runtime.malloc(nullptr, &buffer_, runtime.cuda), "memory of the device");
     try {
-        StreamCopies::upload(buffer_, source.host);
-        StreamCopies::wait(); // other streams may use it
+        upload_on_stream(buffer_, source.host);
+        wait_for_stream(); // other streams may use it
     } catch (const Error &) {
         runtime.free(nullptr, &buffer_);
         throw;

@@ -7,22 +7,7 @@ namespace {
 
 /// `functions`, and a kernel that computes out[thread] = %r0 by `body`, %r1 being the thread.
 std::string calling(const std::string &functions, const std::string &body, const std::string &behind = "") {
-    return functions + R"(
-.visible .entry test(.param .u64 out)
-{
-    .reg .pred %p<4>;
-    .reg .b32 %r<8>;
-    .reg .b64 %rd<4>;
-    .reg .f64 %fd<4>;
-    mov.u32 %r1, %tid.x;
-)" + body + R"(
-    ld.param.u64 %rd1, [out];
-    mul.wide.u32 %rd2, %r1, 4;
-    add.s64 %rd1, %rd1, %rd2;
-    st.global.u32 [%rd1], %r0;
-    ret;
-}
-)" + behind;
+    return per_thread(body, functions, behind);
 }
 
 /// %`result` = `function`(%`argument`), 32 bits each, as LLVM writes it.
@@ -140,7 +125,7 @@ TEST_F(PtxCall, AFunctionWithoutParameters) {
     const char *const trap = ".func stop() { trap; }\n.func nothing { ret; }\n";
     expect_each(calling(trap, "call nothing; call.uni nothing, (); mov.u32 %r0, 7;"), 2,
                 [](unsigned) { return 7U; });
-    expect_fault_of_call(kLaunchFailed, {"the kernel traps", "`trap` in function stop called at line 14"},
+    expect_fault_of_call(kLaunchFailed, {"the kernel traps", "`trap` in function stop called at line 15"},
                          calling(trap, "call stop;"));
 }
 
@@ -270,7 +255,7 @@ TEST_F(PtxCall, FaultsNameTheFunctionAndItsCaller) {
     expect_fault_of_call(kIllegalAddress,
                          {"shared write of 4 bytes at 0x40",
                           "kernel test, PTX line 9 `st.shared.u32 [%r1+64], 0` in function inner called at "
-                          "line 24 in function outer called at line 49, block (0,0,0), thread (0,0,0)"},
+                          "line 24 in function outer called at line 50, block (0,0,0), thread (0,0,0)"},
                          calling(inner + outer, call_of("outer", "r0", "r1")));
 }
 
@@ -326,7 +311,7 @@ TEST_F(PtxCall, WrongCallsAreNoPtx) {
                        ".param .b32 x; .param .b32 y; .param .b64 wide;\n" + call + "\n");
     };
     expect_refused(
-        {"kernel test, PTX line 23 `call (y), sinh, (x)`", "the module does not define function `sinh`"},
+        {"kernel test, PTX line 24 `call (y), sinh, (x)`", "the module does not define function `sinh`"},
         text("call (y), sinh, (x);"));
     expect_refused({"the module does not define function `cube`"}, text("call (y), cube, (x);"));
     expect_refused({"the call has 2 arguments, the function 1"}, text("call (y), square, (x, x);"));

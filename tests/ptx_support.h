@@ -147,4 +147,27 @@ private:
     CUcontext context_ = nullptr;
 };
 
+/// The kernel `body` over out[thread], %r1 being the thread; it leaves the value in %r0. `globals` stand
+/// before it, `behind` after.
+inline std::string per_thread(const std::string &body, const std::string &globals = "",
+                              const std::string &behind = "") {
+    return globals + R"(
+.visible .entry test(.param .u64 out)
+{
+    .reg .pred %p<4>;
+    .reg .b16 %h<4>;
+    .reg .b32 %r<8>;
+    .reg .f32 %f<8>;
+    .reg .b64 %rd<8>; .reg .f64 %fd<4>;
+    mov.u32 %r1, %tid.x;
+)" + body + R"(
+    ld.param.u64 %rd1, [out];
+    mul.wide.u32 %rd2, %r1, 4;
+    add.s64 %rd1, %rd1, %rd2;
+    st.global.u32 [%rd1], %r0;
+    ret;
+}
+)" + behind;
+}
+
 } // namespace convsmith

@@ -261,13 +261,13 @@ std::string c_header(const Model &model) {
         for (const TensorSpec &spec : tensor_specs(kernel.desc, Packing()))
             add_code(spec.name, spec.name + " is a null pointer");
     }
-    if (model.is_for_gpu)
+    if (is_for_gpu(model))
         add_code("device", "the device failed: " + model.name + "_device_message() says how");
-    blanks["device"] = model.is_for_gpu ? fill_in(kCudaText, blanks) : "";
-    blanks["includes"] = model.is_for_gpu ? cuda_includes() : "";
+    blanks["device"] = is_for_gpu(model) ? fill_in(kCudaText, blanks) : "";
+    blanks["includes"] = is_for_gpu(model) ? cuda_includes() : "";
     blanks["weights"] = fill_in(passes_weights(model) ? kPassedText : kBakedText, blanks);
     std::string text = fill_in(kPrologue, blanks);
-    if (model.is_for_gpu)
+    if (is_for_gpu(model))
         text += cuda_support(blanks);
     text += platform_blocks(model);
     for (const KernelEntry &kernel : model.kernels) {

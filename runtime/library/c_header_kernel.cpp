@@ -196,7 +196,7 @@ std::string kernel_function(const Model &model, const KernelEntry &kernel, const
                            {"pointers", fmt::format("{}", fmt::join(pointers, ", "))},
                            {"count", std::to_string(tensors.size())},
                            {"written", std::to_string(written)}};
-    if (model.is_for_gpu)
+    if (is_for_gpu(model))
         return fill_in(R"(int @symbol@_argv(void **arguments);
 
 static inline int @name@_internal_call_@id@(const @name@_@id@_args *args, const @name@_device *device) {
@@ -394,7 +394,7 @@ static inline int @name@_@id@(const @name@_@id@_args *args) { return @name@_@ker
 
 )",
                                blanks);
-    if (model.is_for_gpu)
+    if (is_for_gpu(model))
         text += fill_in(
             R"(static inline int @name@_@id@_on_device(const @name@_@id@_args *args, const @name@_device *device) {
     return @name@_@kernel@_on_device(args, device);

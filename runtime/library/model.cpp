@@ -50,12 +50,12 @@ void check_target(const Target &target) {
                     fmt::format("target {}: libraries cannot have the feature 'opencl'", target.halide));
 }
 
-/// Whether a library is for GPUs. Throws Error unless it is for all its targets, one a platform: which device
-/// a machine has is not what a kernel's first call finds out.
-bool is_for_gpu(const LibraryOptions &options, const std::vector<Platform> &platforms) {
+/// Throws Error if one target is a GPU's unless all are, one a platform: which device a machine has is not
+/// what a kernel's first call finds out.
+void check_gpus(const LibraryOptions &options, const std::vector<Platform> &platforms) {
     const auto of_gpu = std::find_if(options.targets.begin(), options.targets.end(), is_gpu);
     if (of_gpu == options.targets.end())
-        return false;
+        return;
     for (const Target &target : options.targets) {
         if (!is_gpu(target))
             bad_argument(
@@ -74,7 +74,6 @@ bool is_for_gpu(const LibraryOptions &options, const std::vector<Platform> &plat
             fmt::format("target {}: weights of GPU kernels cannot be baked, as they are to lie in the "
                         "device's memory; pass them",
                         of_gpu->halide));
-    return true;
 }
 
 /// The plainest class of a platform: the table lists worse before better.
@@ -275,7 +274,7 @@ Model plan_library(const std::vector<Layer> &layers, const LibraryOptions &optio
     model.name = options.name;
     model.weights = options.weights;
     model.platforms = group_targets(options);
-    model.is_for_gpu = is_for_gpu(options, model.platforms);
+    check_gpus(options, model.platforms);
 
     IdentifierPool pool;
     std::map<std::string, size_t> kernel_of_key;

@@ -44,7 +44,6 @@ struct LayerEntry {
 struct Model {
     std::string name;
     WeightMode weights = WeightMode::Passed;
-    bool is_for_gpu = false; ///< kernels run on a GPU beside the platform's CPU, one class each
     std::vector<Platform> platforms;
     std::vector<KernelEntry> kernels;
     std::vector<LayerEntry> layers;
@@ -67,6 +66,11 @@ bool transforms_weights(const KernelEntry &kernel);
 /// Whether calls take the filter as an argument; if not, it is baked.
 inline bool passes_weights(const Model &model) {
     return model.weights == WeightMode::Passed;
+}
+
+/// Whether kernels run on GPUs beside the platforms' CPUs; then there is one class for each platform.
+inline bool is_for_gpu(const Model &model) {
+    return is_gpu(model.platforms.front().members.front());
 }
 
 } // namespace convsmith::library
