@@ -2,11 +2,12 @@
 #include "bench/gpu_check/cuda_device.h"
 
 #include "generators/error.h"
+#include "runtime/cuda_library.h"
+#include "schedules/gpu_driver.h"
 
 #include <fmt/format.h>
 
 #include <array>
-#include <dlfcn.h>
 
 namespace convsmith::gpu_check {
 
@@ -38,7 +39,7 @@ int lanes(int major, int minor) {
 
 template<typename... Parameters, typename... Arguments>
 void CudaDevice::call(const char *name, Arguments... arguments) const {
-    const auto function = reinterpret_cast<int (*)(Parameters...)>(dlsym(library_, name));
+    const auto function = CudaLibrary::instance().find<int (*)(Parameters...)>(name);
     if (function == nullptr)
         throw Error(ErrorCode::Unsupported, fmt::format("CUDA's driver lacks {}", name));
     check(name, function(arguments...));
@@ -47,32 +48,27 @@ void CudaDevice::call(const char *name, Arguments... arguments) const {
 void CudaDevice::check(const char *what, int code) const {
     if (code == 0)
         return;
-    const auto name_of = reinterpret_cast<int (*)(int, const char **)>(dlsym(library_, "cuGetErrorName"));
-    const char *name = nullptr;
-    const bool is_named = name_of != nullptr && name_of(code, &name) == 0 && name != nullptr;
-    throw Error(ErrorCode::Internal, fmt::format("{}: {}", what, is_named ? name : std::to_string(code)));
+    const std::string name = CudaLibrary::instance().error_name(code);
+    throw Error(ErrorCode::Internal, fmt::format("{}: {}", what, name.empty() ? std::to_string(code) : name));
 }
 
-CudaDevice::CudaDevice() : library_(dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL)) {
-    if (library_ == nullptr)
-        throw Error(ErrorCode::Unsupported, "no CUDA device here: libcuda.so.1 does not load");
-    try {
-        call<unsigned>("cuInit", 0U);
-        call<int *, int>("cuDeviceGet", &device_, 0);
-    } catch (const Error &e) {
-        throw Error(ErrorCode::Unsupported, std::string("no CUDA device here: ") + e.what());
-    }
+CudaDevice::CudaDevice() {
+    if (!cuda_driver().is_there())
+        throw Error(ErrorCode::Unsupported, "no CUDA device here: " + cuda_driver().missing);
+    int code = 0;
+    context_ = CudaLibrary::instance().primary_context(code);
+    check("the primary context", code);
+    call<int *, int>("cuDeviceGet", &device_, 0);
     std::array<char, 256> name = {};
     call<char *, int, int>("cuDeviceGetName", name.data(), static_cast<int>(name.size()), device_);
     name_ = name.data();
-    call<void **, int>("cuDevicePrimaryCtxRetain", &context_, device_);
     call<void *>("cuCtxPushCurrent_v2", context_);
     for (void **event : {&start_, &end_})
         call<void **, unsigned>("cuEventCreate", event, 0U);
 }
 
 bool CudaDevice::is_emulated() const {
-    return dlsym(library_, "convsmith_cuda_emulator_counts") != nullptr;
+    return CudaLibrary::instance().find<void (*)()>("convsmith_cuda_emulator_counts") != nullptr;
 }
 
 int CudaDevice::attribute(int which) const {

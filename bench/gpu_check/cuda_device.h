@@ -1,5 +1,5 @@
 // A CUDA device as a program without CUDA's headers or libraries calls it: memory, events, facts. Before it:
-// the driver (libcuda.so.1); after it: kit.h, main.cpp.
+// runtime/cuda_library.h; after it: kit.h, main.cpp.
 #pragma once
 
 #include <cstddef>
@@ -49,7 +49,6 @@ private:
     void record(void *event) const;
     double elapsed() const;
 
-    void *library_ = nullptr;
     void *context_ = nullptr;
     void *start_ = nullptr, *end_ = nullptr; ///< events
     int device_ = 0;

@@ -31,13 +31,6 @@ void on_error(void *, const char *message) {
     the_message += message;
 }
 
-halide_type_t halide_type(DType type) {
-    const halide_type_code_t code = !is_integer(type)   ? halide_type_float
-                                    : is_unsigned(type) ? halide_type_uint
-                                                        : halide_type_int;
-    return {code, static_cast<uint8_t>(8 * dtype_bytes(type)), 1};
-}
-
 } // namespace
 
 double KitKernel::relative_error() const {
@@ -78,9 +71,11 @@ void *Kit::find(const std::string &symbol) const {
     return found;
 }
 
-void Kit::wrap(halide_buffer_t &buffer, uint64_t address) const {
+void Kit::wrap(halide_buffer_t &buffer) const {
     const auto wrap_pointer =
         reinterpret_cast<decltype(&halide_cuda_wrap_device_ptr)>(find("halide_cuda_wrap_device_ptr"));
+    const auto address = reinterpret_cast<uint64_t>(buffer.host);
+    buffer.host = nullptr;
     if (wrap_pointer(nullptr, &buffer, address) != 0)
         throw Error(ErrorCode::Internal, "a tensor on the device: " + the_message);
     buffer.set_device_dirty();
@@ -99,18 +94,21 @@ void Kit::call(const KitKernel &kernel, std::vector<halide_buffer_t> &buffers) c
 
 DeviceCall::DeviceCall(const CudaDevice &device, const Kit &kit, const KitKernel &kernel,
                        const Problem &problem)
-    : device_(device), kit_(kit), kernel_(kernel), problem_(problem) {
+    : device_(device), kit_(kit), kernel_(kernel), problem_(problem),
+      check_(make_call_check(problem.desc, kernel.packing)) {
     const std::vector<TensorSpec> specs = tensor_specs(problem.desc, kernel.packing);
-    dims_.reserve(specs.size()); // buffers point into it
-    for (const TensorSpec &spec : specs) {
+    for (size_t i = 0; i < specs.size(); i++) {
+        const TensorSpec &spec = specs[i];
+        const TensorCheck &check = check_.tensors[i];
         if (spec.role == TensorRole::Filter) {
-            add(spec, library::pack_reference(op_of(problem.desc, spec), kernel.packing, problem[spec.name]));
+            add(check, spec,
+                library::pack_reference(op_of(problem.desc, spec), kernel.packing, problem[spec.name]));
         } else if (spec.role == TensorRole::Output || spec.role == TensorRole::Indices) {
             const Tensor untouched(spec.dtype, spec.shape);
             std::memset(untouched.data(), 0xff, untouched.bytes()); // as the oracle wants what is left alone
-            add(spec, untouched);
+            add(check, spec, untouched);
         } else {
-            add(spec, problem[spec.name]);
+            add(check, spec, problem[spec.name]);
         }
     }
 }
@@ -124,18 +122,12 @@ DeviceCall::~DeviceCall() {
     }
 }
 
-void DeviceCall::add(const TensorSpec &spec, const Tensor &values) {
-    const BufferDims dims = buffer_dims(problem_.desc, kernel_.packing, spec);
-    dims_.emplace_back();
-    for (int i = 0; i < dims.count; i++)
-        dims_.back().push_back({0, dims.dims[i].extent, static_cast<int32_t>(dims.dims[i].stride)});
+void DeviceCall::add(const TensorCheck &check, const TensorSpec &spec, const Tensor &values) {
     places_.push_back({spec, device_.upload(values.data(), values.bytes()), values.bytes()});
-    halide_buffer_t buffer = {};
-    buffer.type = halide_type(spec.dtype);
-    buffer.dimensions = dims.count;
-    buffer.dim = dims_.back().data();
-    kit_.wrap(buffer, places_.back().address + static_cast<uint64_t>(dims.begin) * dtype_bytes(spec.dtype));
-    buffers_.push_back(buffer);
+    TensorView there = values.view();
+    there.data = reinterpret_cast<void *>(places_.back().address);
+    buffers_.push_back(check.buffer(there));
+    kit_.wrap(buffers_.back());
 }
 
 void DeviceCall::run() {

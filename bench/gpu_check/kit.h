@@ -5,6 +5,7 @@
 
 #include "bench/gpu_check/cuda_device.h"
 #include "generators/signature.h"
+#include "runtime/call_check.h"
 #include "runtime/oracle.h"
 
 #include <HalideRuntime.h>
@@ -35,8 +36,8 @@ public:
     /// Throws Error with the runtime's words.
     void call(const KitKernel &kernel, std::vector<halide_buffer_t> &buffers) const;
 
-    /// Lets the buffer be what lies at an address of the device's.
-    void wrap(halide_buffer_t &buffer, uint64_t address) const;
+    /// Lets the buffer be what lies on the device at the address that is its `host`.
+    void wrap(halide_buffer_t &buffer) const;
 
 private:
     void *find(const std::string &symbol) const;
@@ -66,7 +67,7 @@ private:
         uint64_t address = 0;
         size_t bytes = 0;
     };
-    void add(const TensorSpec &spec, const Tensor &values);
+    void add(const TensorCheck &check, const TensorSpec &spec, const Tensor &values);
     Tensor download(TensorRole role, const std::vector<int64_t> &shape) const;
 
     const CudaDevice &device_;
@@ -75,7 +76,7 @@ private:
     const Problem &problem_;
     std::vector<Place> places_;
     std::vector<halide_buffer_t> buffers_;
-    std::vector<std::vector<halide_dimension_t>> dims_;
+    CallCheck check_; ///< has the dimensions that buffers point to
 };
 
 } // namespace convsmith::gpu_check
