@@ -1,11 +1,10 @@
 // See hot_loop.h.
 #include "autotune/hot_loop.h"
 
-#include "runtime/temp_dir.h"
 #include "schedules/lower.h"
+#include "schedules/machine_code.h"
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <regex>
@@ -139,19 +138,13 @@ std::string Loop::text() const {
 }
 
 std::string assembly_of(const ConvDesc &desc, const Plan &plan) {
-    const TempDir dir;
-    const std::string file = (dir.path() / "kernel.s").string();
     Plan of_linux = plan; // Apple's assembler has a syntax of its own
     std::string &target = of_linux.target.halide;
     for (const std::string system : {"-osx", "-ios"}) {
         if (const size_t at = target.find(system); at != std::string::npos)
             target.replace(at, system.size(), "-linux");
     }
-    lower_module(desc, of_linux, "kernel").compile({{Halide::OutputFileType::assembly, file}});
-    std::ifstream in(file);
-    std::stringstream text;
-    text << in.rdbuf();
-    return text.str();
+    return machine_code(lower_module(desc, of_linux, "kernel"), of_linux.target, MachineCode::Assembly);
 }
 
 Loop hot_loop(const std::string &assembly) {

@@ -83,7 +83,7 @@ std::shared_ptr<const LinkedKernel> ObjectStore::conv_code(const ConvDesc &desc,
     source.what = "kernel " + source.symbol + "\nplan " + plan.text();
     source.target = plan.target.halide;
     source.platform = plan.target.platform();
-    source.compile = [&] { return compile_object(lower_module(desc, plan, source.symbol)); };
+    source.compile = [&] { return compile_object(lower_module(desc, plan, source.symbol), plan.target); };
     bool is_from_disk = false;
     std::shared_ptr<const LinkedKernel> code = load(source, is_from_disk);
     (is_from_disk ? disk_hits_ : compiled_)++;
@@ -97,7 +97,9 @@ std::shared_ptr<const LinkedKernel> ObjectStore::pack_code(DType type, const Pac
     source.what = source.symbol;
     source.target = target.halide;
     source.platform = target.platform();
-    source.compile = [&] { return compile_object(lower_pack_module(type, packing, target, source.symbol)); };
+    source.compile = [&] {
+        return compile_object(lower_pack_module(type, packing, target, source.symbol), target);
+    };
     return pack_codes_.get(source.symbol + "\n" + target.halide, [&] {
         bool ignored = false;
         return load(source, ignored);

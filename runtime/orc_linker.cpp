@@ -7,8 +7,8 @@
 #include "runtime/device_call.h"
 #include "runtime/kernel.h"
 #include "runtime/thread_pool.h"
+#include "schedules/machine_code.h"
 
-#include <llvm/ADT/SmallVector.h>
 #include <llvm/Config/llvm-config.h>
 #include <llvm/ExecutionEngine/Orc/ExecutionUtils.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
@@ -18,7 +18,6 @@
 #include <llvm/IR/Module.h>
 #include <llvm/Support/MemoryBuffer.h>
 #include <llvm/Support/TargetSelect.h>
-#include <llvm/Support/raw_ostream.h>
 
 #include <Halide.h>
 #include <mutex>
@@ -227,18 +226,12 @@ std::mutex &compile_mutex() {
 }
 
 /// `change` sees the module before its object is made.
-std::string compile_changed(const Halide::Module &module, void (*change)(llvm::Module &)) {
+std::string compile_changed(const Halide::Module &module, const Target &target,
+                            const std::function<void(llvm::Module &)> &change = {}) {
     prepare_halide();
     try {
         const std::lock_guard<std::mutex> lock(compile_mutex());
-        llvm::LLVMContext context;
-        const std::unique_ptr<llvm::Module> code = Halide::compile_module_to_llvm_module(module, context);
-        if (change != nullptr)
-            change(*code);
-        llvm::SmallVector<char, 0> object;
-        llvm::raw_svector_ostream stream(object);
-        Halide::compile_llvm_module_to_object(*code, stream);
-        return std::string(object.begin(), object.end());
+        return machine_code(module, target, MachineCode::Object, change);
     } catch (const Halide::Error &error) {
         throw Error(ErrorCode::Compile, "compiling " + module.name() + ": " + error.what());
     }
@@ -246,14 +239,14 @@ std::string compile_changed(const Halide::Module &module, void (*change)(llvm::M
 
 } // namespace
 
-std::string compile_object(const Halide::Module &module) {
-    return compile_changed(module, nullptr);
+std::string compile_object(const Halide::Module &module, const Target &target) {
+    return compile_changed(module, target);
 }
 
 std::string compile_runtime_object(const std::string &platform) {
     prepare_halide();
     return compile_changed(Halide::Module("halide_runtime", Halide::Target(platform + kRuntimeFeatures)),
-                           expose_constructors);
+                           Target(), expose_constructors);
 }
 
 void LinkedKernel::call(void **buffers) const {

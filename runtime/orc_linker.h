@@ -12,9 +12,11 @@ class Module;
 
 namespace convsmith {
 
-/// The object code of `module`. Halide compiles one module at a time: concurrent callers wait.
-/// Throws Error(Compile) with Halide's message.
-std::string compile_object(const Halide::Module &module);
+struct Target;
+
+/// The object code of `module` for CPUs of `target`'s class. Halide compiles one module at a time: concurrent
+/// callers wait. Throws Error(Compile) with Halide's message.
+std::string compile_object(const Halide::Module &module, const Target &target);
 
 /// What the process's Halide runtime has beside the CPU's part; it looks for its driver when a kernel calls.
 constexpr const char *kRuntimeFeatures = "-cuda";

@@ -13,6 +13,7 @@
 #include "runtime/process.h"
 #include "runtime/serve_source.h"
 #include "schedules/lower.h"
+#include "schedules/machine_code.h"
 
 #include <fmt/format.h>
 
@@ -148,8 +149,8 @@ ProgramBatch ProgramMaker::compile(const std::vector<RunJob> &jobs, size_t &next
             if (kernel == known.end()) {
                 const std::string symbol = fmt::format("kernel_{}", known.size());
                 const std::string object = directory_ / (symbol + ".o");
-                lower_module(jobs[i].kernel_desc, plan, symbol)
-                    .compile({{Halide::OutputFileType::object, object}});
+                write_file_atomically(object, machine_code(lower_module(jobs[i].kernel_desc, plan, symbol),
+                                                           plan.target, MachineCode::Object));
                 kernel = known.emplace(key, static_cast<int>(known.size())).first;
                 batch.symbols.push_back(symbol);
                 batch.objects.push_back(object);

@@ -186,8 +186,8 @@ struct ClassRow {
 
 /// The rows of targets.inc as they stand there: "host" not yet replaced.
 const std::vector<ClassRow> &class_rows() {
-#define CONVSMITH_TARGET(name, halide, vector_bytes, registers, l1, l2, by_lane, needs)                      \
-    {{#name, halide, vector_bytes, registers, l1, l2, by_lane}, needs},
+#define CONVSMITH_TARGET(name, halide, vector_bytes, registers, l1, l2, by_lane, needs, llvm_features)       \
+    {{#name, halide, vector_bytes, registers, l1, l2, by_lane, llvm_features}, needs},
     static const std::vector<ClassRow> table = {
 #include "schedules/targets.inc"
     };

@@ -34,6 +34,7 @@ struct Target {
     int l1_bytes = 32 * 1024;
     int l2_bytes = 256 * 1024;
     bool multiplies_by_lane = false; ///< a multiply-add takes a factor from a lane of a vector
+    std::string llvm_features;       ///< what LLVM is told of the CPUs beside their instructions, "+a,+b"
 
     /// "x86-64-linux": architecture, bits and system without features; names a platform's files.
     std::string platform() const;

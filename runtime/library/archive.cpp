@@ -6,9 +6,11 @@
 #include "generators/composite.h"
 #include "generators/error.h"
 #include "generators/halide_compat.h"
+#include "runtime/frontend/file_io.h"
 #include "runtime/library/data_object.h"
 #include "runtime/library/pack_reference.h"
 #include "schedules/lower.h"
+#include "schedules/machine_code.h"
 
 #include <fmt/format.h>
 
@@ -61,6 +63,10 @@ void at_halide_border(const std::string &what, const Work &work) {
     }
 }
 
+void write_object(const Halide::Module &module, const Target &target, const std::string &file) {
+    write_file_atomically(file, machine_code(module, target, MachineCode::Object));
+}
+
 /// Names of a platform's classes in object files and symbols: the class, with its number where two share it.
 std::vector<std::string> member_suffixes(const Platform &platform) {
     std::vector<std::string> suffixes;
@@ -82,14 +88,16 @@ void ObjectWriter::kernel(const KernelEntry &kernel) {
         targets.push_back(kernel_target(target));
     if (targets.size() == 1) {
         at_halide_border(kernel.desc.key(), [&] {
-            lower_module(kernel.desc, plans.members[0].plan, symbol)
-                .compile({{Halide::OutputFileType::object, file}});
+            write_object(lower_module(kernel.desc, plans.members[0].plan, symbol), platform().members[0],
+                         file);
         });
         files_.push_back(file);
         return;
     }
-    // Halide asks for the members in order; each has a plan of its own, so the target is not what identifies
-    // it.
+    // Halide compiles the members itself and asks for them in order; each has a plan of its own, so the
+    // target is not what identifies it.
+    for (const Target &target : platform().members)
+        CONVSMITH_CHECK(target.llvm_features.empty());
     size_t next = 0;
     const auto member = [&](const std::string &name, const Halide::Target &) {
         return lower_module(kernel.desc, plans.members.at(next++).plan, name);
@@ -117,8 +125,8 @@ void ObjectWriter::pack_kernels() {
             continue;
         const std::string file = new_file(symbol);
         at_halide_border(symbol, [&] {
-            lower_pack_module(kernel.desc.weight_type, packing, plainest, symbol)
-                .compile({{Halide::OutputFileType::object, file}});
+            write_object(lower_pack_module(kernel.desc.weight_type, packing, plainest, symbol), plainest,
+                         file);
         });
         files_.push_back(file);
     }
