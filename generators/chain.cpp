@@ -5,9 +5,9 @@
 
 namespace convsmith {
 
-ConvPipeline chain_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &) {
+ConvPipeline chain_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
     ConvPipeline conv = begin_composite(desc, packing);
-    conv.output = append_chain(conv, desc, conv.input);
+    conv.output = append_chain(conv, desc, conv.input, input);
     conv.co = conv.parts.back().co, conv.n = conv.parts.back().n;
     conv.at = conv.parts.back().at;
     return conv;

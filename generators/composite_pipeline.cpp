@@ -29,15 +29,20 @@ ConvPipeline begin_composite(const ConvDesc &desc, const Packing &packing) {
     return conv;
 }
 
-Func append_chain(ConvPipeline &conv, const ConvDesc &first, const Func &source) {
+Func append_chain(ConvPipeline &conv, const ConvDesc &first, const Func &source, const OpInput &input) {
     Func result = source;
-    const auto append = [&](const ConvDesc &op) {
-        conv.parts.push_back(op_pipeline(op, conv.packing, {result, static_cast<int>(conv.parts.size())}));
+    const auto append = [&](const ConvDesc &op, bool is_last) {
+        OpInput of_op;
+        of_op.source = result;
+        of_op.number = static_cast<int>(conv.parts.size());
+        of_op.is_inlined = input.inlines_ops && !is_last;
+        of_op.fills_tiles = input.fills_tiles && is_last;
+        conv.parts.push_back(op_pipeline(op, conv.packing, of_op));
         result = conv.parts.back().output;
     };
-    append(first);
-    for (const ConvDesc &next : first.then)
-        append(next);
+    append(first, first.then.empty());
+    for (size_t i = 0; i < first.then.size(); i++)
+        append(first.then[i], i + 1 == first.then.size());
     return result;
 }
 

@@ -10,7 +10,8 @@ namespace convsmith {
 ConvPipeline begin_composite(const ConvDesc &desc, const Packing &packing);
 
 /// Appends the pipelines of `first` and what follows it, the first taking `source`; returns the last one's
-/// output.
-Halide::Func append_chain(ConvPipeline &conv, const ConvDesc &first, const Halide::Func &source);
+/// output. Of `input`, inlines_ops counts for all but the last op, fills_tiles for the last.
+Halide::Func append_chain(ConvPipeline &conv, const ConvDesc &first, const Halide::Func &source,
+                          const OpInput &input = OpInput());
 
 } // namespace convsmith

@@ -174,6 +174,7 @@ ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const 
             conv.last_element = (conv.last_element + 1) * conv.out_extents[i] - 1;
     }
     conv.copies_windows = input.copies_windows && conv.row_tile > 1 && conv.desc.rank > 1;
+    conv.is_inlined = input.is_inlined;
     conv.copies_rows = input.copies_rows && !conv.masks_columns && can_copy_rows(conv);
     return conv;
 }
@@ -328,9 +329,32 @@ void define_sum(ConvPipeline &conv, const std::vector<Var> &args, const Expr &we
     conv.acc(args) += cast(type, weight) * cast(type, conv.element(at));
 }
 
+/// The sum over taps, innermost first, as one expression.
+void define_inlined_sum(ConvPipeline &conv, const std::vector<Var> &args, const Expr &weight,
+                        const Expr &element) {
+    CONVSMITH_CHECK(!conv.r_ci);
+    const Halide::Type type = halide_type(conv.desc.acc_type);
+    std::vector<Expr> products = {cast(type, weight) * cast(type, element)};
+    for (size_t i = 0; i < conv.r_k.size(); i++) {
+        std::vector<Expr> of_taps;
+        for (int tap = 0; tap < conv.desc.kernel[axis_of(conv.desc, static_cast<int>(i))]; tap++) {
+            for (const Expr &product : products)
+                of_taps.push_back(Halide::Internal::substitute(conv.r_k[i].name(), tap, product));
+        }
+        products = of_taps;
+    }
+    Expr sum = products.front();
+    for (size_t i = 1; i < products.size(); i++)
+        sum += products[i];
+    conv.acc(args) = Halide::Internal::substitute(conv.group.name(), group_of_channel(conv), sum);
+}
+
 void define_weighted_sum(ConvPipeline &conv, const Expr &weight, const Expr &element, const Expr &group) {
     const std::vector<Var> args = conv.output_args();
-    define_sum(conv, args, weight, element, group);
+    if (conv.is_inlined)
+        define_inlined_sum(conv, args, weight, element);
+    else
+        define_sum(conv, args, weight, element, group);
     conv.value(args) = conv.acc(args);
     define_output(conv);
 }

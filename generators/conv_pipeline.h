@@ -51,6 +51,7 @@ struct ConvPipeline {
     bool masks_columns = false;  ///< `padded` reads the input in place, lanes of a row beyond it masked out
     int row_tile = 0;            ///< OpInput::row_tile, 0 where positions are not flattened
     bool copies_windows = false; ///< `element` reads `windows`
+    bool is_inlined = false;     ///< OpInput::is_inlined: `acc` has no update, `element` is undefined
     /// Positions along the first dimension of acc beyond the channels where `element` may be asked for
     /// positions beyond them, and is then that of the last; undefined where it is not.
     Halide::Expr last_element;
@@ -128,6 +129,8 @@ struct OpInput {
     bool fills_tiles = false;   ///< it computes whole tiles of positions, those beyond the last too, which it
                                 ///< does not store (ConvPipeline::last_element)
     bool copies_windows = false; ///< it keeps what the windows of such a tile cover (ConvPipeline::windows)
+    bool inlines_ops = false;    ///< of a chain: each op that another follows is computed where that reads it
+    bool is_inlined = false;     ///< such an op: its sum over taps is one expression, without a reduction
     int row_tile = 0; ///< positions that it computes together, where rows are a multiple of them: flattened
                       ///< positions are taken apart so that those of a tile are seen to be neighbours; 0: as
                       ///< they come, each is anywhere

@@ -191,7 +191,7 @@ void define_padded(ConvPipeline &conv, const Expr &ignored) {
 
 void define_padded(ConvPipeline &conv, RDom r, const Expr &ignored) {
     const ConvDesc &d = conv.desc;
-    if (!leaves_out_padding(d) && !conv.masks_columns)
+    if ((!leaves_out_padding(d) && !conv.masks_columns) || conv.is_inlined) // which leaves no reduction
         return define_padded(conv, ignored);
     const std::vector<Expr> window = window_args(conv, conv.co);
     std::vector<Expr> source = {conv.ci};

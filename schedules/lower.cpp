@@ -18,6 +18,7 @@
 #include "schedules/generic/composite.h"
 #include "schedules/generic/window.h"
 #include "schedules/generic/winograd.h"
+#include "schedules/gpu/chain.h"
 #include "schedules/gpu/channelwise.h"
 #include "schedules/gpu/composite.h"
 #include "schedules/gpu/device_functions.h"
@@ -166,6 +167,7 @@ LoweredPipeline scheduled(Algorithm algorithm, void (*schedule)(ConvPipeline &, 
     input.row_tile = plan.row_tile(desc);
     input.fills_tiles = plan.fills_tiles(desc);
     input.copies_windows = plan.copies_windows(desc);
+    input.inlines_ops = plan.inlines_ops(desc);
     ConvPipeline conv = algorithm(desc, plan.packing(desc), input);
     constrain_buffers(conv);
     schedule(conv, plan);

@@ -274,6 +274,10 @@ bool Plan::copies_windows(const ConvDesc &desc) const {
     return row_of(desc, *this).planning.copies_windows;
 }
 
+bool Plan::inlines_ops(const ConvDesc &desc) const {
+    return row_of(desc, *this).planning.inlines_ops;
+}
+
 bool Plan::masks_columns(const ConvDesc &desc) const {
     const SchedulePlanning &planning = row_of(desc, *this).planning;
     return planning.masks_columns != nullptr && planning.masks_columns(desc, target);

@@ -42,6 +42,9 @@ struct Plan {
     /// The same of what the windows of a tile cover (SchedulePlanning::copies_windows).
     bool copies_windows(const ConvDesc &desc) const;
 
+    /// Whether it computes an op of a chain where the next reads it (SchedulePlanning::inlines_ops).
+    bool inlines_ops(const ConvDesc &desc) const;
+
     /// Positions of its tiles, if these never span rows (SchedulePlanning::row_tile).
     int row_tile(const ConvDesc &desc) const;
 

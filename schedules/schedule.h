@@ -45,6 +45,9 @@ struct SchedulePlanning {
 
     /// Whether it keeps what the windows of such a tile cover (ConvPipeline::copies_windows).
     bool copies_windows = false;
+
+    /// Whether it computes ops of a chain where the next op reads them (OpInput::inlines_ops).
+    bool inlines_ops = false;
 };
 
 /// reject() of a schedule that takes everything.

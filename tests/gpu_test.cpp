@@ -214,6 +214,30 @@ TEST_F(CudaTest, GroupsThatShareAWarpAreRight) {
     }
 }
 
+TEST_F(CudaTest, DepthwiseAndPointwiseAreOneKernel) {
+    for (const char *key : {
+             "conv_n2_ci16_i13x9_co16_k3_p1_g16_bias_relu6_then_conv_co19_k1_bias_relu", // tiles overhang
+             "conv_ci24_i9x11_co24_k5_s2_p2_g24_bias_hard_swish_then_conv_co64_k1_bias", // blocks of weights
+             "conv_ci6_i10x7_co6_k3_d2_p2x1x2x1_g6_then_conv_co40_k1_residual_relu",     // odd channels
+             "conv_ci8_i12x12_co8_k3_p1_reflect_g8_then_conv_co32_k1_s2",                // every second sum
+             "conv_ci8_i40_co8_k7_p3_g8_relu_then_conv_co200_k1", // several blocks of co
+             "conv_ci4_i5x6x7_co4_k3x3x3_p1_g4_then_conv_co8_k1x1x1",
+         }) {
+        SCOPED_TRACE(key);
+        const auto kernel = this->kernel(key);
+        const Plan &plan = kernel->choice().plan;
+        EXPECT_EQ(plan.variant + "/" + plan.schedule, "chain/cuda");
+        EXPECT_EQ(autotune::gpu_code(kernel->desc(), plan).launches.size(), 1U);
+        const Problem problem = make_problem(kernel->desc(), Fill::SmallIntegers, 6);
+        const Tensor output(DType::F32, output_shape(kernel->desc()));
+        kernel->run(problem.call(output.view()), kernel->pack(problem.filters()));
+        JudgeOptions exact;
+        exact.exact = kernel->desc().key().find("hard_swish") == std::string::npos; // which divides
+        const Judgement judgement = judge(kernel->desc(), problem.view(), output.view(), exact);
+        EXPECT_TRUE(judgement.ok()) << judgement.first_wrong;
+    }
+}
+
 TEST_F(CudaTest, ErrorsNameWhatCudaSays) {
     const auto kernel = this->kernel("conv_ci8_i6x5_co8_k1");
     const Problem problem = make_problem(kernel->desc(), Fill::SmallIntegers, 4);
@@ -274,6 +298,8 @@ const TunedLayer kTunedLayers[] = {
     {"conv_ci32_i8x28x28_co64_k3x3x3_p1_bias", Accuracy::Exact},
     {"conv_ci128_i56x56_co128_k3_p1_g32_bias_relu", Accuracy::Exact},
     {"conv_ci64_i28x28_co64_k3_p1_g4", Accuracy::Exact},
+    {"conv_ci144_i56x56_co144_k3_p1_g144_bias_relu6_then_conv_co24_k1_bias", Accuracy::Exact},
+    {"conv_ci64_i112x112_co64_k3_p1_g64_bias_relu6_then_conv_co128_k1_bias_relu6", Accuracy::Exact},
 };
 
 autotune::GpuCode code_of(const TunedLayer &layer) {

@@ -169,8 +169,8 @@ std::optional<std::string> reject_groups(const ConvDesc &d) {
         co, kWarp);
 }
 
-Params complete_warp_tile(const std::string &schedule, const ConvDesc &d, const Params &params,
-                          int co_block) {
+Params complete_warp_tile(const std::string &schedule, const ConvDesc &d, const Params &params, int co_block,
+                          int staged_taps) {
     Params full = params;
     const DenseNumbers asked = {full["co_vector"], full["tile_p"], full["chunk_ci"]};
     DenseNumbers best = {};
@@ -189,7 +189,7 @@ Params complete_warp_tile(const std::string &schedule, const ConvDesc &d, const 
                 why = reason;
                 continue;
             }
-            const Roofline roofline = dense_roofline(d, n);
+            const Roofline roofline = dense_roofline(d, n, staged_taps);
             // Of equals the smaller tile: more warps to wait for memory.
             if (roofline.of_peak > best_of_peak * 1.001)
                 best = n, best_of_peak = roofline.of_peak;

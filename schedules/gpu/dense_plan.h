@@ -43,9 +43,10 @@ std::optional<std::string> reject_groups(const ConvDesc &merged);
 ConvDesc product_of_winograd(const ConvDesc &merged, int tile);
 
 /// The numbers co_vector, tile_p and chunk_ci that the model (roofline.h) finds best, where `params` leaves
-/// them open (0 or absent). Throws Error(BadArgument) naming `schedule` if none are legal.
+/// them open (0 or absent). Elements of the input are sums of `staged_taps` cells, 0: cells that are copied.
+/// Throws Error(BadArgument) naming `schedule` if none are legal.
 Params complete_warp_tile(const std::string &schedule, const ConvDesc &merged, const Params &params,
-                          int co_block);
+                          int co_block, int staged_taps = 0);
 
 /// Cells along the axis `dim`, counted from the innermost, that the windows of a tile of a row cover.
 int window_cells(const ConvDesc &merged, int dim, int tile_p);

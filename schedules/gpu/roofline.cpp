@@ -1,6 +1,7 @@
 // See roofline.h.
 #include "schedules/gpu/roofline.h"
 
+#include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "schedules/gpu/dense_plan.h"
 
@@ -22,7 +23,7 @@ double rounded_up(double value, double multiple) {
 
 } // namespace
 
-Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers) {
+Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers, int staged_taps) {
     const DeviceNumbers &device = kModelled;
     const double v = numbers.co_vector, p = numbers.tile_p;
     const int group_ci = d.ci / d.groups;
@@ -46,10 +47,12 @@ Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers) {
     const double copy_steps =
         std::ceil(groups * cells * numbers.chunk_ci / wide / kWarp) * ci / numbers.chunk_ci;
     const double shared_reads = ci * read / wide, weight_loads = ci * taps; // instructions
+    // A sum: for each tap a cell, a weight and a multiply-add, an element at a time but for the loads.
+    const double of_sum = staged_taps * (kAddressInstructions + 2 + wide);
     r.shared_bytes = (copies + groups * ci * read) * kFloat;
     r.global_bytes = (copies + ci * taps * v * kWarp + v * p * kWarp) * kFloat;
-    r.instructions =
-        r.fmas / kWarp + shared_reads + weight_loads + copy_steps * (2 + kAddressInstructions) + v * p;
+    r.instructions = r.fmas / kWarp + shared_reads + weight_loads +
+                     copy_steps * (2 + kAddressInstructions + of_sum) + v * p;
 
     const int sums = numbers.co_vector * numbers.tile_p;
     r.registers =
@@ -65,8 +68,8 @@ Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers) {
     const double issue = r.instructions / device.instructions;
     const double reads_at_once =
         std::max(1.0, groups * wide * kFloat / device.l1_bytes); // one for each group
-    const double l1 =
-        shared_reads * reads_at_once + (weight_loads * v * kWarp + 2 * copies) * kFloat / device.l1_bytes;
+    const double l1 = shared_reads * reads_at_once +
+                      (weight_loads * v * kWarp + 2 * copies * (1 + staged_taps)) * kFloat / device.l1_bytes;
     const double l2 = r.global_bytes / 2 / device.l2_bytes; // half is found in L1: other warps read it too
     // Whole waves of blocks, each as many as keep every scheduler busy.
     const double wave = device.multiprocessors * std::min(held, 8.0);
@@ -87,9 +90,11 @@ std::optional<Roofline> plan_roofline(const ConvDesc &desc, const Plan &plan) {
     const Params &p = plan.params;
     if (!is_gpu(plan.target) || p.count("chunk_ci") == 0)
         return std::nullopt;
-    const ConvDesc merged = merge_trivial_axes(desc);
+    const bool is_pair = is_composite(desc); // a sum of the depthwise op is what is staged
+    const int staged_taps = is_pair ? static_cast<int>(spatial_product(desc.kernel, desc.rank)) : 0;
+    const ConvDesc merged = merge_trivial_axes(is_pair ? last_op(desc) : desc);
     return dense_roofline(p.count("tile") != 0 ? product_of_winograd(merged, p.at("tile")) : merged,
-                          {p.at("co_vector"), p.at("tile_p"), p.at("chunk_ci")});
+                          {p.at("co_vector"), p.at("tile_p"), p.at("chunk_ci")}, staged_taps);
 }
 
 } // namespace convsmith::gpu

@@ -51,11 +51,11 @@ struct Roofline {
     std::string bound;       ///< "arithmetic", "instructions", "shared memory and L1", "L2", "too few blocks"
 };
 
-/// Of a merged, closed problem that the direct schedule takes.
-Roofline dense_roofline(const ConvDesc &merged, const DenseNumbers &numbers);
+/// Of a merged, closed problem that the direct schedule takes. `staged_taps` as in complete_warp_tile.
+Roofline dense_roofline(const ConvDesc &merged, const DenseNumbers &numbers, int staged_taps = 0);
 
-/// Of a complete plan for a GPU, of the products alone for Winograd's; nothing for schedules without the
-/// tile.
+/// Of a complete plan for a GPU, of the products alone for Winograd's, of the multiply-adds of the 1x1 op for
+/// a chain's; nothing for schedules without the tile.
 std::optional<Roofline> plan_roofline(const ConvDesc &desc, const Plan &plan);
 
 } // namespace convsmith::gpu
