@@ -1,6 +1,7 @@
 // See effects.h.
 #include "autotune/effects.h"
 
+#include "autotune/gpu_model.h"
 #include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "generators/variant.h"
@@ -233,6 +234,10 @@ double tile_waste(const ConvDesc &desc, const Plan &plan) {
 
 Effects PlanAnalysis::effects(const Plan &plan) {
     Effects effects = {};
+    if (is_gpu(plan.target)) { // a model of its own; its cycles are comparable between all plans
+        set(effects, Effect::TileCycles, std::log(estimated_gpu_cycles(desc_, plan, gpu::planned_device())));
+        return effects;
+    }
     if (plan.schedule == "generic")
         set(effects, Effect::Generic, 1);
     else if (has_tiles(desc_, plan))

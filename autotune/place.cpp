@@ -137,7 +137,7 @@ Hardware hardware_at(const Place &place, const Target &target) {
     if (place.kind == Place::Kind::Ssh)
         return remote_hardware(place.host, flags);
     if (place.kind == Place::Kind::Native)
-        return host_hardware();
+        return hardware_for(target);
     Hardware nowhere;
     nowhere.cpu = "emulated " + target.name;
     nowhere.microarchitecture = "emulated";

@@ -45,7 +45,8 @@ StaleProblem problem_of_records(std::vector<const Record *> records, int most) {
 /// Whether this machine can time what the record is about.
 bool is_from_here(const Record &record) {
     try {
-        return record.hardware == host_hardware() && runs_natively(parse_target(record.target)) &&
+        const Target target = parse_target(record.target);
+        return record.hardware == hardware_for(target) && runs_natively(target) &&
                ConvDesc::parse(record.key).key() == record.key;
     } catch (const Error &) {
         return false; // of a target or an operation that this build does not know

@@ -2,6 +2,7 @@
 #include "autotune/static_cost.h"
 
 #include "autotune/effects.h"
+#include "autotune/gpu_model.h"
 #include "generators/error.h"
 
 #include <cmath>
@@ -59,7 +60,19 @@ int loop_work(const Loop &loop) {
     return fused > 0 ? fused : multiplied;
 }
 
-double static_cost(const ConvDesc &desc, const Plan &plan, const MachineModel &model) {
+StaticMachine static_machine(const Target &target, const std::string &name) {
+    if (gpu_api(target) == GpuApi::Cuda) {
+        const gpu::Device &device = gpu_device(name);
+        return {device.name, device.architecture, "roofline"};
+    }
+    const MachineModel &model = machine_model(target, name);
+    return {model.cpu, model.llvm_cpu, "llvm-mca"};
+}
+
+double static_cost(const ConvDesc &desc, const Plan &plan, const std::string &machine) {
+    if (is_gpu(plan.target))
+        return modelled_gpu_cycles(desc, plan, gpu_device(machine));
+    const MachineModel &model = machine_model(plan.target, machine);
     const Loop loop = hot_loop(assembly_of(desc, plan));
     const int work = loop_work(loop);
     if (work == 0)
@@ -68,11 +81,11 @@ double static_cost(const ConvDesc &desc, const Plan &plan, const MachineModel &m
     return modelled_cycles(loop, model) / work * std::exp(surroundings(desc, plan));
 }
 
-void post_model(Worker &worker, const Candidate &candidate, const std::string &cpu,
+void post_model(Worker &worker, const Candidate &candidate, const std::string &machine,
                 const WorkerLimits &limits) {
     Json request = to_json(candidate);
     request["do"] = "model";
-    request["cpu"] = cpu;
+    request["machine"] = machine;
     worker.post(request, limits);
 }
 
@@ -91,8 +104,8 @@ std::optional<Modelled> poll_model(Worker &worker, int wait_ms) {
 
 Json answer_model(const Json &request) {
     const Candidate candidate = parse_candidate(request);
-    const MachineModel &model = machine_model(candidate.plan.target, request.at("cpu").get<std::string>());
-    return {{"cost", static_cost(candidate.desc, plan_choice(candidate).plan, model)}};
+    const auto machine = request.at("machine").get<std::string>();
+    return {{"cost", static_cost(candidate.desc, plan_choice(candidate).plan, machine)}};
 }
 
 } // namespace convsmith::autotune

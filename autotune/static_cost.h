@@ -1,6 +1,6 @@
-// What a candidate costs on a CPU that is not at hand: its hot loop by a machine model (machine_model.h),
-// what surrounds the loop by arithmetic (effects.h). Two sides as in worker.h: model_candidate asks,
-// static_cost answers.
+// What a candidate costs on a machine that is not at hand. On a CPU: its hot loop by a machine model
+// (machine_model.h), what surrounds the loop by arithmetic (effects.h). On a GPU: gpu_model.h. Two sides as
+// in worker.h: post_model asks, answer_model answers.
 #pragma once
 
 #include "autotune/candidate.h"
@@ -15,10 +15,21 @@ namespace convsmith::autotune {
 /// on.
 int loop_work(const Loop &loop);
 
-/// Compiles the plan to assembly and models it; comparable between plans of one problem and CPU, positive.
-/// Throws Error(Compile), Error(Unsupported) if the kernel has no loop of multiply-adds or multiplications,
-/// or llvm-mca is not installed.
-double static_cost(const ConvDesc &desc, const Plan &plan, const MachineModel &model);
+/// What `--cost static:NAME` names.
+struct StaticMachine {
+    std::string name;   ///< "cortex-a76", "h100"
+    std::string family; ///< for records: LLVM's name of the CPU, the GPU's architecture
+    std::string model;  ///< what makes its costs: "llvm-mca", "roofline"
+};
+
+/// The machine `name` that runs the target; of an empty one the first. Throws Error(BadArgument) listing the
+/// known ones, Error(Unsupported) if there are none for the target.
+StaticMachine static_machine(const Target &target, const std::string &name);
+
+/// Compiles the plan and models it; comparable between plans of one problem and machine, positive. Throws
+/// Error(Compile), Error(Unsupported) if a CPU's kernel has no loop of multiply-adds or multiplications, or
+/// llvm-mca is not installed, or a GPU's schedule has no model.
+double static_cost(const ConvDesc &desc, const Plan &plan, const std::string &machine);
 
 /// What the model says of a candidate.
 struct Modelled {
@@ -28,7 +39,7 @@ struct Modelled {
 };
 
 /// As post_judge and poll_judge.
-void post_model(Worker &worker, const Candidate &candidate, const std::string &cpu,
+void post_model(Worker &worker, const Candidate &candidate, const std::string &machine,
                 const WorkerLimits &limits);
 std::optional<Modelled> poll_model(Worker &worker, int wait_ms);
 

@@ -29,16 +29,16 @@ constexpr double kJudgingSeconds = 600;
 
 class StaticTuning {
 public:
-    StaticTuning(const ConvDesc &desc, const Target &target, const std::string &cpu, const Database &database,
-                 const TuneOptions &options)
-        : desc_(desc), target_(target), model_(machine_model(target, cpu)), database_(database),
-          options_(options), space_(enumerate_space(desc, target, options.fixed)),
+    StaticTuning(const ConvDesc &desc, const Target &target, const StaticMachine &machine,
+                 const Database &database, const TuneOptions &options)
+        : desc_(desc), target_(target), machine_(machine), database_(database), options_(options),
+          space_(enumerate_space(desc, target, options.fixed)),
           strategy_(strategy_info(options.strategy).make(desc, space_, options.seed, {})) {
         const int compilers = options.compilers > 0 ? options.compilers : available_cores();
         for (int i = 0; i < compilers; i++)
             workers_.push_back(std::make_unique<Worker>(options.worker));
         run_ = options.run.empty() ? fmt::format("{}-{}", utc_now(), getpid()) : options.run;
-        result_.cpu = model_.cpu;
+        result_.machine = machine_.name;
         result_.tuned.default_plan = result_.tuned.best = space_.plans[0];
         result_.tuned.progress.total = static_cast<int64_t>(space_.plans.size());
         result_.tuned.rejected = space_.rejected;
@@ -68,8 +68,8 @@ private:
     Record record_of(size_t index, Status status, const std::string &error) const {
         Record record = new_record(desc_, space_.plans[index], options_.threads);
         record.hardware = Hardware();
-        record.hardware.cpu = model_.cpu + " (llvm-mca)";
-        record.hardware.microarchitecture = model_.llvm_cpu;
+        record.hardware.cpu = machine_.name + " (" + machine_.model + ")";
+        record.hardware.microarchitecture = machine_.family;
         record.status = status;
         record.error = error;
         record.seed = options_.seed;
@@ -138,7 +138,7 @@ private:
                     next < batch.size() && (next == 0 || seconds() <= options_.budget_seconds);
                 if (!at_work[w] && may_start) {
                     at_work[w] = batch[next++];
-                    post_model(*workers_[w], candidate(*at_work[w]), model_.cpu, options_.limits);
+                    post_model(*workers_[w], candidate(*at_work[w]), machine_.name, options_.limits);
                 }
                 if (!at_work[w])
                     continue;
@@ -224,7 +224,7 @@ private:
 
     const ConvDesc &desc_;
     const Target &target_;
-    const MachineModel &model_;
+    const StaticMachine machine_;
     const Database &database_;
     const TuneOptions &options_;
     const Clock::time_point start_ = Clock::now();
@@ -242,15 +242,15 @@ private:
 
 } // namespace
 
-StaticResult tune_static(const ConvDesc &desc, const Target &target, const std::string &cpu,
+StaticResult tune_static(const ConvDesc &desc, const Target &target, const std::string &machine,
                          const Database &database, const TuneOptions &options) {
     if (desc.is_open())
         throw Error(ErrorCode::BadArgument,
                     "tune: sizes are open (0) in " + desc.key() + "; a cost needs them all");
-    if (mca_program().empty())
+    if (!is_gpu(target) && mca_program().empty())
         throw Error(ErrorCode::Unsupported,
                     "tune: --cost static needs llvm-mca: install the package llvm-14 or llvm-19");
-    return StaticTuning(desc, target, cpu, database, options).run();
+    return StaticTuning(desc, target, static_machine(target, machine), database, options).run();
 }
 
 } // namespace convsmith::autotune

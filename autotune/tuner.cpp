@@ -387,7 +387,8 @@ private:
         summary.candidates = result_.progress.total;
         summary.tried = result_.progress.tried;
         summary.rejected = space_.rejected;
-        summary.roofs = timer_.roofs(options_.threads);
+        if (!is_gpu(space_.plans.front().target)) // the roofs are a CPU's
+            summary.roofs = timer_.roofs(options_.threads);
         return summary;
     }
 
@@ -447,7 +448,7 @@ TuneResult tune(const ConvDesc &desc, const Target &target, const Database &data
     if (options.place.kind == Place::Kind::Native && !runs_natively(target))
         throw Error(ErrorCode::Unsupported, "tune: target " + target.name +
                                                 " does not run on this machine; --runner names another one, "
-                                                "--cost static ranks its candidates by a model of its CPU");
+                                                "--cost static ranks its candidates by a model of it");
     return Tuning(desc, target, database, options).run();
 }
 

@@ -46,7 +46,7 @@ void print_layer(const StaticLayer &layer) {
     for (const std::string &architecture : kArchitectures)
         assembled.push_back(autotune::assemble(code.ptx, architecture));
     std::string model = "-";
-    if (const auto roofline = gpu::plan_roofline(desc, plan))
+    if (const auto roofline = gpu::plan_roofline(desc, plan, gpu::planned_device()))
         model = fmt::format("{:.0f} %, {}", 100 * roofline->of_peak, roofline->bound);
     for (const autotune::GpuLaunch &launch : code.launches) {
         fmt::print("| {} | `{}` | {} | {} | {} | {} |", layer.name, plan.text(), short_name(launch.kernel),
@@ -84,7 +84,7 @@ int run(int argc, char **argv) {
                "kernels with the dense tile only.\n\n"
                "| layer | plan | kernel | blocks | threads | shared bytes | sm_80 | sm_86 | sm_90 | model |\n"
                "|---|---|---|---:|---:|---:|---:|---:|---:|---|\n",
-               gpu::kModelledName);
+               gpu::planned_device().name);
     for (const StaticLayer &layer : rows)
         print_layer(layer);
     return 0;

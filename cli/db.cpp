@@ -123,6 +123,7 @@ void best(const DbOptions &options) {
         return show_records(best_records(read_and_warn(database_of(options)), 1), options.json);
     Query query;
     query.target = parse_target(options.target).halide;
+    query.hardware = hardware_for(parse_target(options.target));
     query.threads = plan_threads(options.threads);
     if (!options.accuracy.empty())
         query.accuracy = parse_accuracy(options.accuracy);

@@ -129,24 +129,26 @@ void explain_plan(const ConvDesc &desc, const PlanChoice &choice, bool is_schedu
     json["rejected"] = rejected;
 }
 
-/// Of a GPU's tile: what a block does and what bounds it, by the model that the planner chooses with.
+/// Of a GPU's kernel: what a block does and what bounds it, by the model that the planner chooses with.
 void explain_blocks(const ConvDesc &desc, const Plan &plan, Json &json) {
-    const std::optional<gpu::Roofline> roof = gpu::plan_roofline(desc, plan);
+    const gpu::Device &device = gpu::planned_device();
+    const std::optional<gpu::Roofline> roof = gpu::plan_roofline(desc, plan, device);
     if (!roof) {
         print_row("roofline", "no model of this schedule");
         return;
     }
     print_row("blocks",
-              fmt::format("{:.0f} of 32 threads, each {:.4g} FMAs ({:.0f} % needed), {:.4g} bytes of shared "
+              fmt::format("{:.0f} of {} threads, each {:.4g} FMAs ({:.0f} % needed), {:.4g} bytes of shared "
                           "memory, {:.4g} of global memory",
-                          roof->blocks, roof->fmas, 100 * roof->useful, roof->shared_bytes,
+                          roof->blocks, roof->threads, roof->fmas, 100 * roof->useful, roof->shared_bytes,
                           roof->global_bytes));
     print_row("roofline",
               fmt::format("{:.0f} % of FP32 peak at most, bound by {}; some {} registers, {:.0f} % of a "
                           "multiprocessor's warps (model of {}, not measured)",
                           100 * roof->of_peak, roof->bound, roof->registers, 100 * roof->occupancy,
-                          gpu::kModelledName));
+                          device.name));
     json["roofline"] = {{"blocks", roof->blocks},
+                        {"threads", roof->threads},
                         {"fmas_per_block", roof->fmas},
                         {"needed", roof->useful},
                         {"shared_bytes_per_block", roof->shared_bytes},
@@ -156,7 +158,7 @@ void explain_blocks(const ConvDesc &desc, const Plan &plan, Json &json) {
                         {"occupancy", roof->occupancy},
                         {"of_fp32_peak", roof->of_peak},
                         {"bound", roof->bound},
-                        {"model", gpu::kModelledName}};
+                        {"model", device.name}};
 }
 
 void explain_roofline(const ConvDesc &desc, const std::optional<bench::Machine> &machine, Json &json) {

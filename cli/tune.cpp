@@ -1,7 +1,7 @@
 // `convsmith tune`: searches the fastest right plan of each layer, on this machine, on another one
 // (autotune/place.h) or by a model of another's CPU, and records what it finds (autotune/tuner.h,
 // autotune/static_tuner.h, docs/database.md).
-#include "autotune/machine_model.h"
+#include "autotune/static_cost.h"
 #include "autotune/tuner.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -70,7 +70,7 @@ std::vector<Layer> layers_to_tune(const TuneArguments &arguments) {
     return layers;
 }
 
-/// Which cost --cost asks for: nothing for measured ones, else the model's CPU, empty for the one of the
+/// Which cost --cost asks for: nothing for measured ones, else the model's machine, empty for the one of the
 /// target's class.
 std::optional<std::string> parse_cost(const std::string &text) {
     const std::string kStatic = "static";
@@ -81,7 +81,8 @@ std::optional<std::string> parse_cost(const std::string &text) {
     if (text.rfind(kStatic + ":", 0) == 0 && text.size() > kStatic.size() + 1)
         return text.substr(kStatic.size() + 1);
     throw Error(ErrorCode::BadArgument,
-                "--cost: got '" + text + "', want measured, static or static:CPU, such as static:cortex-a76");
+                "--cost: got '" + text +
+                    "', want measured, static or static:MACHINE, such as static:cortex-a76");
 }
 
 /// The number of threads that --threads means on the place's machine.
@@ -100,7 +101,7 @@ int run_tune(const TuneArguments &arguments) {
                                                 "of the two");
     const Target target = target_at(place, arguments.target);
     if (model)
-        machine_model(target, *model);
+        static_machine(target, *model);
     const Database database(arguments.db.empty() ? default_database() : arguments.db);
     TuneOptions options;
     options.fixed = plan_request(arguments.plan);
@@ -133,9 +134,10 @@ void add_tune(CLI::App &app, Command &command) {
         strategies += fmt::format("{}{}: {}", strategies.empty() ? "" : "; ", row.name, row.doc);
     tune.add_option("--strategy", arguments->strategy, strategies)->type_name("NAME")->capture_default_str();
     add_target_option(tune, arguments->target);
-    tune.add_option("--cost", arguments->cost,
-                    "measured: times of --runner; static[:CPU]: LLVM's model of a CPU that is not at hand "
-                    "ranks the candidates, no time is claimed")
+    tune.add_option(
+            "--cost", arguments->cost,
+            "measured: times of --runner; static[:MACHINE]: LLVM's model of a CPU, or a roofline of a GPU, "
+            "that is not at hand ranks the candidates, no time is claimed")
         ->type_name("KIND")
         ->capture_default_str();
     tune.add_option("--shard", arguments->shard,
@@ -161,7 +163,8 @@ void add_tune(CLI::App &app, Command &command) {
         "  convsmith tune conv_ci64_i56x56_co64_k3_p1 --budget 60s\n"
         "  convsmith tune resnet50.json --budget 10m --db tuned.jsonl --threads 2\n"
         "  convsmith tune resnet50.json --runner ssh:board --budget 30m\n"
-        "  convsmith tune resnet50.json --target arm-64-linux --cost static:cortex-a76 --budget 5m");
+        "  convsmith tune resnet50.json --target arm-64-linux --cost static:cortex-a76 --budget 5m\n"
+        "  convsmith tune resnet50.json --target cuda --cost static:h100 --budget 5m");
     tune.callback([arguments, &command] { command.exit_code = run_tune(*arguments); });
 }
 

@@ -50,11 +50,11 @@ void print_modelled(const Layer &layer, const StaticResult &result) {
     const TuneResult &tuned = result.tuned;
     if (tuned.record.status == Status::Modelled)
         fmt::print("{}\n    {:.2f}x the default plan by the model of {}, not measured: {}\n    {}\n",
-                   layer.name, 1 / tuned.ratio, result.cpu, tuned.best.text(),
+                   layer.name, 1 / tuned.ratio, result.machine, tuned.best.text(),
                    result.judged_by.empty() ? "not run: nothing here executes the target"
                                             : "right on runner " + result.judged_by);
     else
-        fmt::print("{}\n    nothing modelled for {}: {}\n", layer.name, result.cpu, tuned.record.error);
+        fmt::print("{}\n    nothing modelled for {}: {}\n", layer.name, result.machine, tuned.record.error);
     print_counts(tuned);
 }
 
@@ -147,7 +147,7 @@ TunedLayers tune_layers(const std::vector<Layer> &layers, const Target &target, 
         tuned.layers.push_back(result_json(layer, result));
         if (model) {
             print_modelled(layer, modelled);
-            tuned.layers.back()["model"] = {{"cpu", modelled.cpu}, {"judged_by", modelled.judged_by}};
+            tuned.layers.back()["model"] = {{"machine", modelled.machine}, {"judged_by", modelled.judged_by}};
         } else {
             print_result(layer, result, options.place);
         }

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <dlfcn.h>
 #include <filesystem>
+#include <utility>
 
 namespace convsmith {
 namespace {
@@ -39,9 +40,10 @@ GpuDriver find_cuda() {
     const auto count_devices = library.find<int (*)(int *)>("cuDeviceGetCount");
     const auto get_device = library.find<int (*)(int *, int)>("cuDeviceGet");
     const auto get_name = library.find<int (*)(char *, int, int)>("cuDeviceGetName");
+    const auto get_attribute = library.find<int (*)(int *, int, int)>("cuDeviceGetAttribute");
     const auto error_name = library.find<int (*)(int, const char **)>("cuGetErrorName");
     if (init == nullptr || count_devices == nullptr || get_device == nullptr || get_name == nullptr ||
-        error_name == nullptr) {
+        get_attribute == nullptr || error_name == nullptr) {
         driver.missing = fmt::format("{} lacks functions of the CUDA driver", kName);
         return driver;
     }
@@ -53,13 +55,24 @@ GpuDriver find_cuda() {
     std::array<char, 128> name = {};
     if (code == 0 && count > 0)
         code = get_name(name.data(), static_cast<int>(name.size()) - 1, device);
+    constexpr int kMultiprocessors = 16, kMajor = 75, kMinor = 76; // CUdevice_attribute
+    int multiprocessors = 0, major = 0, minor = 0;
+    for (const auto &[attribute, value] :
+         {std::pair(kMultiprocessors, &multiprocessors), {kMajor, &major}, {kMinor, &minor}}) {
+        if (code == 0 && count > 0)
+            code = get_attribute(value, attribute, device);
+    }
     const char *text = nullptr;
     if (code != 0 && (error_name(code, &text) != 0 || text == nullptr))
         text = "an unknown error";
     if (code != 0 || count == 0)
         driver.missing = code != 0 ? fmt::format("{} says {}", kName, text) : "CUDA has no device";
-    else
-        driver.library = kName, driver.device = name.data();
+    if (!driver.missing.empty())
+        return driver;
+    driver.library = kName;
+    driver.device = name.data();
+    driver.architecture = fmt::format("sm_{}{}", major, minor);
+    driver.multiprocessors = multiprocessors;
     return driver;
 }
 

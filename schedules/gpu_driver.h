@@ -9,9 +9,11 @@ namespace convsmith {
 
 /// A driver on this machine.
 struct GpuDriver {
-    std::string library; ///< for dlopen(); empty if there is none
-    std::string device;  ///< name of the first device; of OpenCL that of an implementation
-    std::string missing; ///< why there is none: no library, no device, the driver's error
+    std::string library;      ///< for dlopen(); empty if there is none
+    std::string device;       ///< name of the first device; of OpenCL that of an implementation
+    std::string architecture; ///< of a CUDA device, as assemblers name it: "sm_90"
+    int multiprocessors = 0;  ///< of a CUDA device
+    std::string missing;      ///< why there is none: no library, no device, the driver's error
 
     bool is_there() const { return missing.empty(); }
 };

@@ -272,7 +272,8 @@ TEST_F(Cli, TuningForACpuThatIsNotAtHandClaimsNoTime) {
     expect_failure("tune " + key + " --cost guessed --db m.jsonl", 2, {"guessed", "static:cortex-a76"});
     expect_failure("tune " + key + " --cost static:z80 --target arm_neon --db m.jsonl", 2,
                    {"z80", "cortex-a72"});
-    expect_failure("tune " + key + " --cost static --target cuda --db m.jsonl", 1, {"cuda"});
+    expect_failure("tune " + key + " --cost static:z80 --target cuda --db m.jsonl", 2, {"z80", "h100"});
+    expect_failure("tune " + key + " --cost static --target opencl --db m.jsonl", 1, {"opencl"});
     expect_failure("tune " + key + " --target arm_neon --db m.jsonl", 1, {"does not run", "--cost static"});
     if (!has_program("llvm-mca-14") && !has_program("llvm-mca-19") && !has_program("llvm-mca"))
         GTEST_SKIP() << "needs llvm-mca (packages llvm-14 or llvm-19)";
@@ -285,7 +286,7 @@ TEST_F(Cli, TuningForACpuThatIsNotAtHandClaimsNoTime) {
     const json layer = json::parse(read(work() / "m.json"))["layers"][0];
     EXPECT_EQ(layer["record"]["status"], "modelled");
     EXPECT_FALSE(layer["record"].contains("ns"));
-    EXPECT_EQ(layer["model"]["cpu"], "cortex-a76");
+    EXPECT_EQ(layer["model"]["machine"], "cortex-a76");
     const Outcome best = run("db best " + key + " --target arm_neon --db m.jsonl");
     EXPECT_NE(best.out.find("not measured"), std::string::npos) << best.out;
     expect_failure("db fit m.jsonl", 2, {"at least 10"});

@@ -2,6 +2,7 @@
 // said where there is no driver, and what the model and the PTX of tuned schedules promise. CUDA runs on the
 // emulator (tests/emulated/ptx) unless this machine has a device. The sweep over all ops is in
 // targets_test.cpp.
+#include "autotune/device_timing.h"
 #include "autotune/gpu_code.h"
 #include "generators/conv_shape.h"
 #include "generators/signature.h"
@@ -9,6 +10,7 @@
 #include "runtime/device.h"
 #include "runtime/oracle.h"
 #include "runtime/process.h"
+#include "runtime/records/hardware.h"
 #include "runtime/runner.h"
 #include "schedules/gpu/roofline.h"
 #include "schedules/gpu_driver.h"
@@ -238,6 +240,30 @@ TEST_F(CudaTest, DepthwiseAndPointwiseAreOneKernel) {
     }
 }
 
+TEST_F(CudaTest, TimedCallsComputeOnTheDevice) {
+    const auto kernel = this->kernel("conv_ci16_i9x7_co40_k3_p1_bias_residual_relu");
+    const Problem problem = make_problem(kernel->desc(), Fill::SmallIntegers, 7);
+    const auto filter = std::make_shared<PackedFilter>(kernel->pack(problem.filters()));
+    const Tensor output(DType::F32, output_shape(kernel->desc()));
+    std::optional<autotune::Contestant> contestant;
+    {
+        const autotune::DeviceCall call(kernel, problem.call(output.view()), filter);
+        contestant = call.contestant("timed");
+        EXPECT_GE(contestant->block(3), 0); // an emulator's time is none
+        call.fetch("output");
+    }
+    EXPECT_TRUE(judge(kernel->desc(), problem.view(), output.view()).ok());
+    contestant->call(); // keeps what it needs
+}
+
+TEST_F(CudaTest, RecordsAreOfTheDevice) {
+    const autotune::Hardware device = autotune::hardware_for(parse_target("cuda"));
+    EXPECT_EQ(device.cpu, cuda_driver().is_there() ? cuda_driver().device : "no CUDA device");
+    EXPECT_EQ(!device.microarchitecture.empty(), cuda_driver().is_there());
+    EXPECT_NE(device, autotune::host_hardware());
+    EXPECT_EQ(autotune::hardware_for(host_target()), autotune::host_hardware());
+}
+
 TEST_F(CudaTest, ErrorsNameWhatCudaSays) {
     const auto kernel = this->kernel("conv_ci8_i6x5_co8_k1");
     const Problem problem = make_problem(kernel->desc(), Fill::SmallIntegers, 4);
@@ -272,7 +298,8 @@ TEST(Gpu, TheModelSeesLittleButArithmetic) {
         const ConvDesc desc = ConvDesc::parse(key);
         PlanRequest request;
         request.accuracy = accuracy;
-        const auto roofline = gpu::plan_roofline(desc, make_plan(desc, parse_target("cuda"), request).plan);
+        const Plan plan = make_plan(desc, parse_target("cuda"), request).plan;
+        const auto roofline = gpu::plan_roofline(desc, plan, gpu::planned_device());
         EXPECT_TRUE(roofline) << key;
         return roofline ? roofline->of_peak : 0;
     };

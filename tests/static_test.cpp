@@ -4,6 +4,7 @@
 #include "autotune/static_tuner.h"
 #include "runtime/records/lookup.h"
 #include "runtime/temp_dir.h"
+#include "schedules/gpu/roofline.h"
 #include "tests/error_of.h"
 
 #include <gtest/gtest.h>
@@ -71,7 +72,7 @@ TEST(MachineModel, UnknownCpusAndClassesAreNamed) {
                   model_of("arm_neon", "znver3");
               }).find("cortex-a76, neoverse-n1, cortex-a55, cortex-a72, apple-m1"),
               std::string::npos);
-    error_of([] { model_of("cuda", ""); }, ErrorCode::Unsupported);
+    error_of([] { model_of("cuda", ""); }, ErrorCode::Unsupported); // static_machine knows GPUs
     EXPECT_EQ(model_of("arm_neon", "").cpu, "cortex-a76");
     for (const MachineModel &model : machine_model_table())
         EXPECT_FALSE(model.source.empty()) << model.cpu;
@@ -102,10 +103,38 @@ TEST(StaticCost, PrefersTheWideTileToTheNarrowOne) {
         PlanRequest request;
         request.variant = "direct";
         request.params = {{"co_vectors", co_vectors}, {"tile_p", tile_p}};
-        return static_cost(desc, make_plan(desc, target, request).plan, machine_model(target));
+        return static_cost(desc, make_plan(desc, target, request).plan, "znver3");
     };
     EXPECT_LT(1.5 * cost(2, 6), cost(1, 2));
     EXPECT_LT(cost(2, 6), cost(2, 3));
+}
+
+TEST(StaticCost, KnowsWhatAGpuDoes) {
+    const Target cuda = parse_target("cuda");
+    const auto cost = [&](const char *key, const PlanRequest &request, const char *device) {
+        const ConvDesc desc = ConvDesc::parse(key);
+        return static_cost(desc, make_plan(desc, cuda, request).plan, device);
+    };
+    const char *const dense = "conv_n8_ci128_i28x28_co128_k3_p1";
+    PlanRequest wide, narrow, fast;
+    wide.variant = narrow.variant = "direct";
+    wide.params = {{"co_vector", 2}, {"tile_p", 14}, {"chunk_ci", 16}};
+    narrow.params = {{"co_vector", 1}, {"tile_p", 2}, {"chunk_ci", 16}};
+    fast.variant = "winograd";
+    EXPECT_LT(1.5 * cost(dense, wide, "h100"), cost(dense, narrow, "h100"));
+    EXPECT_LT(cost(dense, fast, "h100"), cost(dense, wide, "h100")) << "F(4,3) saves three quarters";
+    EXPECT_LT(1.5 * cost(dense, wide, "h100"), cost(dense, wide, "a100")) << "half the lanes";
+    // Every output is written and every input read once, through L2: 253 cycles.
+    const double bytes = 8 * 56 * 56 * 32, rate = 132 * 24;
+    EXPECT_GT(cost("conv_ci32_i56x56_co32_k3_p1_g32", PlanRequest(), "h100"), bytes / rate);
+    PlanRequest fallback;
+    fallback.schedule = "generic";
+    EXPECT_NE(error_of([&] { cost(dense, fallback, "h100"); }, ErrorCode::Unsupported).find("no model"),
+              std::string::npos);
+    EXPECT_NE(error_of([&] { static_machine(cuda, "voodoo"); }).find("h100, a100"), std::string::npos);
+    EXPECT_EQ(static_machine(cuda, "a100").family, "sm_80");
+    for (const gpu::Device &device : gpu::device_table())
+        EXPECT_FALSE(device.source.empty()) << device.name;
 }
 
 class StaticTunerTest : public ::testing::Test {
@@ -130,7 +159,7 @@ TEST_F(StaticTunerTest, RanksTheCandidatesOfAForeignTargetAndJudgesTheBest) {
         GTEST_SKIP() << kNeedsMca;
     options_.fixed.schedule = "generic"; // few enough to try all
     const StaticResult result = run();
-    EXPECT_EQ(result.cpu, "cortex-a76");
+    EXPECT_EQ(result.machine, "cortex-a76");
     EXPECT_EQ(result.tuned.record.status, Status::Modelled) << result.tuned.record.error;
     EXPECT_LE(result.tuned.ratio, 1);
     EXPECT_EQ(result.tuned.progress.tried, result.tuned.progress.total);
@@ -148,6 +177,27 @@ TEST_F(StaticTunerTest, RanksTheCandidatesOfAForeignTargetAndJudgesTheBest) {
     const StaticResult again = run();
     EXPECT_EQ(again.tuned.progress.tried, 0);
     EXPECT_EQ(again.tuned.best.text(), result.tuned.best.text());
+}
+
+TEST_F(StaticTunerTest, RanksPlansOfAGpuAndJudgesTheBestOnTheEmulator) {
+    options_.fixed.variant = "direct";
+    options_.fixed.params = {{"chunk_ci", 8}};
+    const StaticResult result = run("cuda");
+    EXPECT_EQ(result.machine, "h100");
+    EXPECT_EQ(result.tuned.record.status, Status::Modelled) << result.tuned.record.error;
+    EXPECT_EQ(result.tuned.best.schedule, "cuda");
+    EXPECT_GT(result.tuned.progress.tried, 1);
+    EXPECT_GT(total(result.tuned.rejected), 0) << "too many sums, no divisor of the channels";
+    EXPECT_EQ(result.judged_by.empty(), runner_for(parse_target("cuda")) == RunnerKind::None);
+    Query query;
+    query.key = desc_.key();
+    query.target = parse_target("cuda").halide;
+    query.hardware = hardware_for(parse_target("cuda"));
+    const Layers layers = {database_.read()};
+    const LookUp found = look_up(layers, query);
+    ASSERT_TRUE(found.found);
+    EXPECT_NE(found.found->text().find("h100 (roofline), not measured"), std::string::npos);
+    EXPECT_EQ(found.found->record->plan_text(), result.tuned.best.text());
 }
 
 TEST_F(StaticTunerTest, MeasuredRecordsGoBeforeModelledOnes) {
@@ -208,7 +258,7 @@ TEST_F(StaticTunerTest, KernelsThatMultiplyNothingAreRefused) {
 }
 
 TEST_F(StaticTunerTest, OpenSizesAndTargetsWithoutModelAreRefused) {
-    error_of([&] { run("cuda"); }, ErrorCode::Unsupported);
+    error_of([&] { run("opencl"); }, ErrorCode::Unsupported);
     desc_ = ConvDesc::parse("conv_ci8_i0x0_co8_k3");
     EXPECT_NE(error_of([&] { run(); }).find("open"), std::string::npos);
 }

@@ -3,9 +3,9 @@
 // after it: main.cpp.
 #pragma once
 
-#include "bench/gpu_check/cuda_device.h"
 #include "generators/signature.h"
 #include "runtime/call_check.h"
+#include "runtime/cuda_device.h"
 #include "runtime/oracle.h"
 
 #include <HalideRuntime.h>

@@ -1,6 +1,8 @@
 // See hardware.h. Names come from LLVM and /proc/cpuinfo, caches from sysfs.
 #include "runtime/records/hardware.h"
 
+#include "schedules/gpu_driver.h"
+
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -111,6 +113,17 @@ std::string cpu_flags(const std::string &cpuinfo) {
 const Hardware &host_hardware() {
     static const Hardware kHardware = read_hardware();
     return kHardware;
+}
+
+Hardware hardware_for(const Target &target) {
+    if (gpu_api(target) != GpuApi::Cuda)
+        return host_hardware();
+    const GpuDriver &driver = cuda_driver();
+    Hardware device;
+    device.cpu = driver.is_there() ? driver.device : "no CUDA device";
+    device.microarchitecture = driver.architecture;
+    device.cores = driver.multiprocessors;
+    return device;
 }
 
 } // namespace convsmith::autotune

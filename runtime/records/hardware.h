@@ -2,6 +2,8 @@
 // (record.h); decides which records fit (lookup.h).
 #pragma once
 
+#include "schedules/target.h"
+
 #include <array>
 #include <cstdint>
 #include <string>
@@ -41,5 +43,9 @@ std::string cpu_flags(const std::string &cpuinfo);
 
 /// The machine this process runs on.
 const Hardware &host_hardware();
+
+/// What kernels of the target run on here: of a CUDA target the first device, its multiprocessors for cores;
+/// else the machine.
+Hardware hardware_for(const Target &target);
 
 } // namespace convsmith::autotune

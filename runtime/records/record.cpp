@@ -166,7 +166,7 @@ Record new_record(const ConvDesc &desc, const Plan &plan, int threads) {
     record.params = plan.params;
     record.target = plan.target.halide;
     record.threads = threads;
-    record.hardware = host_hardware();
+    record.hardware = hardware_for(plan.target);
     record.versions = library::versions();
     record.time = utc_now();
     return record;

@@ -56,6 +56,7 @@ private:
         Query wanted;
         wanted.key = query.key;
         wanted.target = query.target.halide;
+        wanted.hardware = hardware_for(query.target);
         wanted.threads = query.threads;
         wanted.accuracy = query.accuracy;
         const LookUp result = look_up(layers->second, wanted);

@@ -28,17 +28,18 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     return std::nullopt;
 }
 
-/// Fewer loads a position in longer tiles, as long as enough threads are left to fill the device.
+/// The fastest by the model, as long as its sums leave room for warps that wait; of equals the shortest.
 int choose_tile_x(const ConvDesc &d, int co_vector) {
     constexpr int kMostSums = 16;
-    const Spatial out = out_extents(d);
-    const int row = out[d.rank - 1];
-    const int64_t threads = d.n * spatial_product(out, d.rank) * d.co / co_vector;
-    const int64_t wanted = int64_t{kModelled.multiprocessors} * kModelled.warps * 32 / 4;
+    const int row = out_extents(d)[d.rank - 1];
     int best = 1;
+    double best_cycles = channelwise_roofline(d, co_vector, 1, planned_device()).cycles;
     for (int tile = 2; tile <= std::min(row, kMostSums / co_vector); tile++) {
-        if (row % tile == 0 && threads / tile >= wanted)
-            best = tile;
+        if (row % tile != 0)
+            continue;
+        const double cycles = channelwise_roofline(d, co_vector, tile, planned_device()).cycles;
+        if (cycles < best_cycles * 0.999)
+            best = tile, best_cycles = cycles;
     }
     return best;
 }

@@ -189,7 +189,7 @@ Params complete_warp_tile(const std::string &schedule, const ConvDesc &d, const 
                 why = reason;
                 continue;
             }
-            const Roofline roofline = dense_roofline(d, n, staged_taps);
+            const Roofline roofline = dense_roofline(d, n, planned_device(), staged_taps);
             // Of equals the smaller tile: more warps to wait for memory.
             if (roofline.of_peak > best_of_peak * 1.001)
                 best = n, best_of_peak = roofline.of_peak;

@@ -12,6 +12,9 @@ namespace convsmith::gpu {
 
 constexpr int kWarp = 32; ///< threads of a warp, and of a block of the dense tile
 
+/// Threads of a block where a schedule does not say otherwise: four warps.
+constexpr int kBlockThreads = 128;
+
 /// Why no schedule takes a problem on the target: doubles through OpenCL, whose constants Halide 14 writes as
 /// floats. Nothing if one may; what fallbacks ask.
 std::optional<std::string> reject_doubles(const ConvDesc &desc, const Target &target);

@@ -21,10 +21,57 @@ double rounded_up(double value, double multiple) {
     return std::ceil(value / multiple) * multiple;
 }
 
+/// What a block takes of units whose part does not follow from the Roofline.
+struct Units {
+    double arithmetic = 0, l1 = 0; ///< cycles of a multiprocessor
+    double l2_bytes = 0;
+};
+
+/// What follows from a block and its launch: which unit bounds it, as blocks overlap.
+void conclude(Roofline &r, const Units &units, const Device &device, double stage_bytes) {
+    constexpr double kReservedShared = 1024, kBusyWarps = 8; // that keep every scheduler busy
+    const double warps = static_cast<double>(r.threads) / kWarp;
+    const double held =
+        std::max(1.0, std::min({static_cast<double>(device.blocks), std::floor(device.warps / warps),
+                                std::floor(device.registers / (r.threads * rounded_up(r.registers, 8))),
+                                std::floor(device.shared_bytes / (stage_bytes + kReservedShared))}));
+    r.occupancy = held * warps / device.warps;
+
+    const double issue = r.instructions / device.instructions;
+    const double l2 = units.l2_bytes / device.l2_bytes;
+    // Whole waves of blocks, each as many as keep every scheduler busy.
+    const double wave = device.multiprocessors * std::min(held, kBusyWarps / warps);
+    const double filled =
+        r.blocks / rounded_up(r.blocks, std::min(wave, rounded_up(r.blocks, device.multiprocessors)));
+    const double busy =
+        std::min(1.0, r.blocks * warps / (device.multiprocessors * device.instructions)) * filled;
+    const double slowest = std::max({units.arithmetic, issue, units.l1, l2});
+    r.of_peak = units.arithmetic / slowest * r.useful * busy;
+    r.cycles = r.blocks * slowest / (device.multiprocessors * busy);
+    r.bound = busy < 0.7                    ? "too few blocks"
+              : slowest == units.arithmetic ? "arithmetic"
+              : slowest == issue            ? "instructions"
+              : slowest == units.l1         ? "shared memory and L1"
+                                            : "L2";
+}
+
 } // namespace
 
-Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers, int staged_taps) {
-    const DeviceNumbers &device = kModelled;
+const std::vector<Device> &device_table() {
+    static const std::vector<Device> kTable = {
+#define CONVSMITH_GPU_DEVICE(...) {__VA_ARGS__},
+#include "schedules/gpu/devices.inc"
+#undef CONVSMITH_GPU_DEVICE
+    };
+    return kTable;
+}
+
+const Device &planned_device() {
+    return device_table().front();
+}
+
+Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers, const Device &device, int staged_taps,
+                        std::optional<int> registers) {
     const double v = numbers.co_vector, p = numbers.tile_p;
     const int group_ci = d.ci / d.groups;
     const double ci = group_ci, taps = static_cast<double>(taps_of_output(d));
@@ -37,6 +84,7 @@ Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers, int stag
         shares ? taps / d.kernel[d.rank - 1] * window_cells(d, 0, numbers.tile_p) : cells; // from there
 
     Roofline r;
+    r.threads = kWarp;
     const double positions = static_cast<double>(spatial_product(out_extents(d), d.rank));
     const double row = tiled_positions(d);
     r.blocks =
@@ -55,46 +103,65 @@ Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers, int stag
                      copy_steps * (2 + kAddressInstructions + of_sum) + v * p;
 
     const int sums = numbers.co_vector * numbers.tile_p;
-    r.registers =
-        sums + numbers.co_vector * 4 + static_cast<int>(p) * static_cast<int>(wide) + kOtherRegisters;
-    const double stage_bytes = groups * staged * numbers.chunk_ci * kFloat;
-    const double held = std::min({static_cast<double>(device.blocks), static_cast<double>(device.warps),
-                                  std::floor(device.registers / (kWarp * rounded_up(r.registers, 8))),
-                                  std::floor(device.shared_bytes / (stage_bytes + 1024))}); // 1 KiB: reserved
-    r.occupancy = held / device.warps;
-
-    // Cycles of a multiprocessor that a block takes of each unit, as others overlap with it.
-    const double arithmetic = r.fmas / device.fmas;
-    const double issue = r.instructions / device.instructions;
+    r.registers = registers.value_or(sums + numbers.co_vector * 4 +
+                                     static_cast<int>(p) * static_cast<int>(wide) + kOtherRegisters);
+    Units units;
+    units.arithmetic = r.fmas / device.fmas;
     const double reads_at_once =
         std::max(1.0, groups * wide * kFloat / device.l1_bytes); // one for each group
-    const double l1 = shared_reads * reads_at_once +
-                      (weight_loads * v * kWarp + 2 * copies * (1 + staged_taps)) * kFloat / device.l1_bytes;
-    const double l2 = r.global_bytes / 2 / device.l2_bytes; // half is found in L1: other warps read it too
-    // Whole waves of blocks, each as many as keep every scheduler busy.
-    const double wave = device.multiprocessors * std::min(held, 8.0);
-    const double filled =
-        r.blocks / rounded_up(r.blocks, std::min(wave, rounded_up(r.blocks, device.multiprocessors)));
-    const double busy = std::min(1.0, r.blocks / (device.multiprocessors * 4.0)) * filled;
-    const double slowest = std::max({arithmetic, issue, l1, l2});
-    r.of_peak = arithmetic / slowest * r.useful * busy;
-    r.bound = busy < 0.7              ? "too few blocks"
-              : slowest == arithmetic ? "arithmetic"
-              : slowest == issue      ? "instructions"
-              : slowest == l1         ? "shared memory and L1"
-                                      : "L2";
+    units.l1 = shared_reads * reads_at_once +
+               (weight_loads * v * kWarp + 2 * copies * (1 + staged_taps)) * kFloat / device.l1_bytes;
+    units.l2_bytes = r.global_bytes / 2; // half is found in L1: other warps read it too
+    conclude(r, units, device, groups * staged * numbers.chunk_ci * kFloat);
     return r;
 }
 
-std::optional<Roofline> plan_roofline(const ConvDesc &desc, const Plan &plan) {
+Roofline channelwise_roofline(const ConvDesc &d, int co_vector, int tile_x, const Device &device,
+                              std::optional<int> registers) {
+    const int x = d.rank - 1;
+    const double v = co_vector, t = tile_x;
+    const auto taps = static_cast<double>(spatial_product(d.kernel, d.rank));
+    const double rows = taps / d.kernel[x];
+    const double cells = (t - 1) * d.stride[x] + effective_kernel(d.kernel[x], d.dilation[x]);
+    const double loads = rows * (cells + (op_info(d.op).has_filter ? d.kernel[x] : 0)); // of v channels
+    const auto outputs = static_cast<double>(d.n * spatial_product(out_extents(d), d.rank)) * d.co;
+
+    Roofline r;
+    r.threads = kBlockThreads;
+    r.blocks = std::ceil(outputs / (v * t) / r.threads);
+    r.fmas = taps * v * t * r.threads;
+    r.useful = outputs * taps / (r.blocks * r.fmas);
+    r.global_bytes = (loads + t) * v * kFloat * r.threads;
+    r.instructions = (loads + taps * v * t + t + kAddressInstructions * (rows + 1)) * r.threads / kWarp;
+    r.registers = registers.value_or(static_cast<int>(v * (t + cells + 2)) + kOtherRegisters / 2);
+    Units units;
+    units.arithmetic = r.fmas / device.fmas;
+    units.l1 = r.global_bytes / device.l1_bytes;
+    // What the threads of a block read alike comes from L2 once.
+    const double channels = std::min(static_cast<double>(d.co), r.threads * v);
+    const double positions = r.threads * v * t / channels;
+    const double span = (positions - 1) * d.stride[x] + effective_kernel(d.kernel[x], d.dilation[x]);
+    const double weights = op_info(d.op).has_filter ? taps : 0;
+    units.l2_bytes = (channels * (rows * span + weights) + v * t * r.threads) * kFloat;
+    conclude(r, units, device, 0);
+    return r;
+}
+
+std::optional<Roofline> plan_roofline(const ConvDesc &desc, const Plan &plan, const Device &device,
+                                      std::optional<int> registers) {
     const Params &p = plan.params;
-    if (!is_gpu(plan.target) || p.count("chunk_ci") == 0)
+    if (!is_gpu(plan.target) || plan.schedule == "generic" || desc.is_open())
         return std::nullopt;
     const bool is_pair = is_composite(desc); // a sum of the depthwise op is what is staged
     const int staged_taps = is_pair ? static_cast<int>(spatial_product(desc.kernel, desc.rank)) : 0;
     const ConvDesc merged = merge_trivial_axes(is_pair ? last_op(desc) : desc);
+    if (p.count("tile_x") != 0)
+        return channelwise_roofline(merged, p.at("co_vector"), p.at("tile_x"), device, registers);
+    if (p.count("chunk_ci") == 0)
+        return std::nullopt;
     return dense_roofline(p.count("tile") != 0 ? product_of_winograd(merged, p.at("tile")) : merged,
-                          {p.at("co_vector"), p.at("tile_p"), p.at("chunk_ci")}, staged_taps);
+                          {p.at("co_vector"), p.at("tile_p"), p.at("chunk_ci")}, device, staged_taps,
+                          registers);
 }
 
 } // namespace convsmith::gpu

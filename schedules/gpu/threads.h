@@ -3,13 +3,11 @@
 #pragma once
 
 #include "generators/conv_pipeline.h"
+#include "schedules/gpu/dense_plan.h"
 
 #include <vector>
 
 namespace convsmith::gpu {
-
-/// Threads of a block where a schedule does not say otherwise: four warps.
-constexpr int kBlockThreads = 128;
 
 /// The variables of an output in the order of its memory, innermost first.
 std::vector<Halide::Var> memory_order_of(const ConvPipeline &conv);

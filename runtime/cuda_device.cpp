@@ -1,5 +1,5 @@
 // See cuda_device.h.
-#include "bench/gpu_check/cuda_device.h"
+#include "runtime/cuda_device.h"
 
 #include "generators/error.h"
 #include "runtime/cuda_library.h"
@@ -9,7 +9,7 @@
 
 #include <array>
 
-namespace convsmith::gpu_check {
+namespace convsmith {
 
 namespace {
 
@@ -53,7 +53,7 @@ void CudaDevice::check(const char *what, int code) const {
 }
 
 CudaDevice::CudaDevice() {
-    if (!cuda_driver().is_there())
+    if (!cuda_driver().is_there() && !CudaLibrary::instance().is_emulated())
         throw Error(ErrorCode::Unsupported, "no CUDA device here: " + cuda_driver().missing);
     int code = 0;
     context_ = CudaLibrary::instance().primary_context(code);
@@ -116,4 +116,4 @@ double CudaDevice::elapsed() const {
     return milliseconds;
 }
 
-} // namespace convsmith::gpu_check
+} // namespace convsmith

@@ -1,17 +1,17 @@
 // A CUDA device as a program without CUDA's headers or libraries calls it: memory, events, facts. Before it:
-// runtime/cuda_library.h; after it: kit.h, main.cpp.
+// cuda_library.h; after it: what times kernels (autotune/device_timing.h, bench/gpu_check).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
-namespace convsmith::gpu_check {
+namespace convsmith {
 
 /// The first device and its primary context, which is current on the thread from then on.
 class CudaDevice {
 public:
-    /// Throws Error(Unsupported) if there is no driver or no device.
+    /// Throws Error(Unsupported) if there is no driver or no device, and CUDA is not emulated (device.h).
     CudaDevice();
     CudaDevice(const CudaDevice &) = delete;
     CudaDevice &operator=(const CudaDevice &) = delete;
@@ -55,4 +55,4 @@ private:
     std::string name_;
 };
 
-} // namespace convsmith::gpu_check
+} // namespace convsmith
