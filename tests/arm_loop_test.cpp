@@ -48,7 +48,7 @@ protected:
     static Plan plan_for(const ConvDesc &desc, const char *target) {
         PlanRequest request;
         request.accuracy = GetParam().accuracy;
-        const Plan plan = make_plan(desc, parse_target(target), request).plan;
+        Plan plan = make_plan(desc, parse_target(target), request).plan;
         EXPECT_EQ(plan.schedule, target) << plan.text();
         return plan;
     }
