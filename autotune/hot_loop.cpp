@@ -9,6 +9,7 @@
 #include <optional>
 #include <regex>
 #include <sstream>
+#include <utility>
 
 namespace convsmith::autotune {
 namespace {
@@ -27,7 +28,7 @@ std::optional<std::string> jump_target(const std::string &instruction) {
     return std::regex_search(instruction, match, jump) ? std::optional<std::string>(match[1]) : std::nullopt;
 }
 
-/// Goes through the lines and keeps the best loop seen.
+/// Goes through the lines and keeps the loops, whose best it then takes.
 class LoopFinder {
 public:
     explicit LoopFinder(bool is_arm) : is_arm_(is_arm) {}
@@ -55,39 +56,75 @@ public:
             end_block(*target);
     }
 
-    Loop take() const { return fused_.density > 0 ? fused_.loop : unfused_.loop; }
+    Loop take() const {
+        const auto multiply_adds = [](const Loop &loop) { return loop.multiply_adds(); };
+        const auto multiplications = [](const Loop &loop) {
+            return loop.count("mulp") + loop.count("vmulp") + loop.count("fmul");
+        };
+        const Loop fused = best(multiply_adds);
+        return fused.instructions.empty() ? best(multiplications) : fused;
+    }
 
 private:
     /// A block that jumps back over another label is no innermost loop of a single block.
     void end_block(const std::string &target) {
         const auto found = label_at_.find(target);
-        if (found == label_at_.end() || found->second != block_start_)
+        if (found == label_at_.end())
             return;
-        const Loop loop{
-            {instructions_.begin() + static_cast<std::ptrdiff_t>(block_start_), instructions_.end()},
-            has_frame_pointer_};
-        const auto size = static_cast<double>(loop.instructions.size());
-        fused_.offer(loop, loop.multiply_adds() / size);
-        unfused_.offer(loop, (loop.count("mulp") + loop.count("vmulp") + loop.count("fmul")) / size);
+        jumps_back_.emplace_back(found->second, instructions_.size());
+        if (found->second != block_start_)
+            return;
+        blocks_.push_back(
+            {jumps_back_.back(),
+             {{instructions_.begin() + static_cast<std::ptrdiff_t>(block_start_), instructions_.end()},
+              has_frame_pointer_}});
     }
 
-    /// The loop with the most of something per instruction.
-    struct Best {
-        Loop loop;
-        double density = 0;
+    /// Begin and end among instructions.
+    using Range = std::pair<size_t, size_t>;
 
-        void offer(const Loop &other, double its_density) {
-            if (its_density > density)
-                loop = other, density = its_density;
-        }
+    struct Block {
+        Range range;
+        Loop loop;
     };
+
+    /// The loops around a range.
+    int64_t depth(const Range &range) const {
+        return std::count_if(jumps_back_.begin(), jumps_back_.end(), [&](const Range &around) {
+            return around.first <= range.first && around.second >= range.second && around != range;
+        });
+    }
+
+    /// The loop with the most of something per instruction, or one that is nearly as good and inside of more
+    /// loops: a copy of a loop for the last tile alone may have one pointer less.
+    template<typename Count>
+    Loop best(const Count &count) const {
+        constexpr double kNearly = 0.75;
+        const auto density = [&](const Block &block) {
+            return count(block.loop) / static_cast<double>(block.loop.instructions.size());
+        };
+        double most = 0;
+        for (const Block &block : blocks_)
+            most = std::max(most, density(block));
+        const Block *chosen = nullptr;
+        const auto rank = [&](const Block &block) {
+            return std::make_pair(depth(block.range), density(block));
+        };
+        for (const Block &block : blocks_) {
+            const bool is_good = density(block) > 0 && density(block) >= kNearly * most;
+            if (is_good && (chosen == nullptr || rank(block) > rank(*chosen)))
+                chosen = &block;
+        }
+        return chosen == nullptr ? Loop() : chosen->loop;
+    }
 
     const bool is_arm_;
     std::map<std::string, size_t> label_at_; ///< index of the next instruction
     std::vector<std::string> instructions_;
     size_t block_start_ = 0;
     bool has_frame_pointer_ = false;
-    Best fused_, unfused_;
+    std::vector<Range> jumps_back_;
+    std::vector<Block> blocks_;
 };
 
 } // namespace

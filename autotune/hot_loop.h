@@ -39,7 +39,8 @@ std::string mnemonic_of(const std::string &instruction);
 std::string assembly_of(const ConvDesc &desc, const Plan &plan);
 
 /// The innermost loop (a block that jumps back to its own label) with the most multiply-adds per instruction,
-/// or, on a CPU without them, multiplications; no instructions if there is none.
+/// or, on a CPU without them, multiplications; of those that are nearly as dense the one inside of the most
+/// other loops. No instructions if there is none.
 Loop hot_loop(const std::string &assembly);
 
 } // namespace convsmith::autotune

@@ -92,6 +92,15 @@ TEST(HotLoop, IsFoundInBothAssemblies) {
     EXPECT_EQ(loop_work(loop), 1);
     EXPECT_EQ(loop_work(hot_loop(arm.substr(0, arm.find(".LBB0_2")))), 6);
     EXPECT_TRUE(hot_loop("kernel:\n  ret\n").instructions.empty());
+    // The last tile has a loop of its own, a little denser; the other one is inside of a loop over tiles.
+    const std::string tiles =
+        "kernel:\n.LBB0_1:\n  mov x9, x1\n.LBB0_2:\n  subs x8, x8, #1\n  add x9, x9, #4\n"
+        "  fmla v0.4s, v1.4s, v2.s[0]\n  fmla v3.4s, v1.4s, v2.s[1]\n  fmla v4.4s, v1.4s, v2.s[2]\n  b.ne "
+        ".LBB0_2\n"
+        "  subs x7, x7, #1\n  b.ne .LBB0_1\n"
+        ".LBB0_3:\n  subs x8, x8, #1\n  fmla v0.4s, v1.4s, v2.s[0]\n  fmla v3.4s, v1.4s, v2.s[1]\n"
+        "  fmla v4.4s, v1.4s, v2.s[2]\n  b.ne .LBB0_3\n  ret\n";
+    EXPECT_EQ(hot_loop(tiles).instructions.size(), 6u) << hot_loop(tiles).text();
 }
 
 TEST(StaticCost, PrefersTheWideTileToTheNarrowOne) {
