@@ -6,8 +6,9 @@
 #include "tests/library_support.h"
 #include "tests/scoped_environment.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
-#include <iterator>
 
 namespace convsmith {
 namespace {
@@ -82,41 +83,81 @@ INSTANTIATE_TEST_SUITE_P(Target, EmulatingRunner,
                                          EmulatedTarget{"x86_avx512", "bochs-avx512", make_avx512_runner}),
                          [](const auto &info) { return std::string(info.param.name); });
 
-TEST(QemuRunner, ThreadsDoNotChangeAnyBit) {
-    std::unique_ptr<Runner> runner;
-    try {
-        runner = make_qemu_aarch64_runner();
-    } catch (const Error &reason) {
-        GTEST_SKIP() << reason.what();
+/// Tuned kernels of some kinds, exact and by Winograd, and problems for them.
+class QemuRunner : public testing::Test {
+protected:
+    void SetUp() override {
+        try {
+            runner_ = make_qemu_aarch64_runner();
+        } catch (const Error &reason) {
+            GTEST_SKIP() << reason.what();
+        }
     }
-    const char *const keys[] = {"conv_ci16_i20x20_co24_k3_p1_bias_relu", "conv_ci32_i24x24_co32_k3_p1",
-                                "conv_ci40_i9x9_co72_k1_bias", "conv_ci24_i30x30_co24_k3_p1_g24_bias",
-                                "deconv_ci8_i12x12_co16_k3_s2_p1"};
-    std::vector<Problem> problems;
-    std::vector<RunJob> jobs;
-    problems.reserve(std::size(keys)); // jobs point to them
-    for (const char *key : keys) {
-        const ConvDesc desc = ConvDesc::parse(key);
-        problems.push_back(make_problem(desc, Fill::Uniform, 5));
-        jobs.push_back({desc, make_plan(desc, parse_target("arm_neon")), &problems.back()});
+
+    void fill(Fill kind) {
+        problems_.clear();
+        for (const char *key : kKeys)
+            problems_.push_back(make_problem(ConvDesc::parse(key), kind, 5));
     }
+
+    std::vector<RunJob> jobs(const Target &target, Accuracy accuracy) const {
+        PlanRequest request;
+        request.accuracy = accuracy;
+        std::vector<RunJob> jobs;
+        for (const Problem &problem : problems_)
+            jobs.push_back({problem.desc, make_plan(problem.desc, target, request), &problem});
+        return jobs;
+    }
+
+    static constexpr const char *kKeys[] = {
+        "conv_ci16_i20x20_co24_k3_p1_bias_relu", "conv_ci32_i24x24_co32_k3_p1", "conv_ci40_i9x9_co72_k1_bias",
+        "conv_ci24_i30x30_co24_k3_p1_g24_bias", "deconv_ci8_i12x12_co16_k3_s2_p1"};
+    std::unique_ptr<Runner> runner_;
+    std::vector<Problem> problems_; ///< jobs point to them
+};
+
+TEST_F(QemuRunner, ThreadsDoNotChangeAnyBit) {
+    fill(Fill::Uniform);
+    const std::vector<RunJob> jobs = this->jobs(parse_target("arm_neon"), Accuracy::Fast);
     const auto run = [&](const char *threads) {
         const ScopedEnvironment variable("CONVSMITH_THREADS", threads);
-        return runner->run(jobs);
+        return runner_->run(jobs);
     };
     const std::vector<RunResult> one = run("1"), four = run("4");
     for (size_t i = 0; i < jobs.size(); i++) {
-        ASSERT_EQ(one[i].error + four[i].error, "") << keys[i];
+        ASSERT_EQ(one[i].error + four[i].error, "") << kKeys[i];
         const size_t bytes = one[i].output.bytes();
-        EXPECT_EQ(std::memcmp(one[i].output.data(), four[i].output.data(), bytes), 0) << keys[i];
+        EXPECT_EQ(std::memcmp(one[i].output.data(), four[i].output.data(), bytes), 0) << kKeys[i];
         JudgeOptions options;
         options.relative_error = jobs[i].choice.plan.relative_error();
-        EXPECT_TRUE(judge(problems[i].desc, problems[i].view(), four[i].output.view(), options).ok())
-            << keys[i];
+        EXPECT_TRUE(judge(problems_[i].desc, problems_[i].view(), four[i].output.view(), options).ok())
+            << kKeys[i];
     }
 }
 
-TEST(QemuRunner, MissingProgramsAreUnsupportedAndNamePackages) {
+TEST_F(QemuRunner, ResultsAreThoseOfThisMachine) {
+    for (const Accuracy accuracy : {Accuracy::Exact, Accuracy::Fast}) {
+        // Exact sums of small integers are the same everywhere; others may round twice as far apart as each
+        // may from what is right: 2e-5 of the largest result, Winograd's bound.
+        const bool is_exact = accuracy == Accuracy::Exact;
+        fill(is_exact ? Fill::SmallIntegers : Fill::Uniform);
+        const auto native = make_native_runner()->run(jobs(host_target(), accuracy));
+        const auto there = runner_->run(jobs(parse_target("arm_neon"), accuracy));
+        for (size_t i = 0; i < problems_.size(); i++) {
+            SCOPED_TRACE(kKeys[i]);
+            ASSERT_EQ(native[i].error + there[i].error, "");
+            double largest = 0, apart = 0;
+            for (int64_t e = 0; e < native[i].output.view().elements(); e++) {
+                largest = std::max(largest, std::fabs(native[i].output.get(e)));
+                apart = std::max(apart, std::fabs(native[i].output.get(e) - there[i].output.get(e)));
+            }
+            EXPECT_GT(largest, 0);
+            EXPECT_LE(apart, is_exact ? 0 : 2 * 2e-5 * largest);
+        }
+    }
+}
+
+TEST(QemuPrograms, MissingProgramsAreUnsupportedAndNamePackages) {
     const ScopedEnvironment path("PATH", "/nonexistent");
     const std::string message = error_of([] { make_qemu_aarch64_runner(); }, ErrorCode::Unsupported);
     EXPECT_NE(message.find("gcc-aarch64-linux-gnu"), std::string::npos) << message;
