@@ -1,10 +1,10 @@
 // See device_timing.h.
 #include "autotune/device_timing.h"
 
-#include "generators/error.h"
 #include "runtime/cuda_device.h"
 
 #include <functional>
+#include <map>
 #include <utility>
 
 namespace convsmith::autotune {
@@ -24,38 +24,27 @@ size_t bytes_of(const TensorView &view) {
 } // namespace
 
 struct DeviceCall::State {
-    std::shared_ptr<const Kernel> kernel;
-    std::shared_ptr<const PackedFilter> filter;
-    NamedTensors host, on_device;
+    std::shared_ptr<const PackedFilter> filter; ///< which `run` reads
+    NamedTensors host;
+    std::map<std::string, DeviceMemory> on_device;
     std::function<void()> run;
-
-    State() = default;
-    State(const State &) = delete;
-    State &operator=(const State &) = delete;
-    ~State() {
-        run = nullptr;
-        for (const auto &[name, view] : on_device) {
-            try {
-                device().free(reinterpret_cast<uint64_t>(view.data));
-            } catch (const Error &) { // a failed call has taken the context with it
-            }
-        }
-    }
 };
 
-DeviceCall::DeviceCall(std::shared_ptr<const Kernel> kernel, const NamedTensors &tensors,
+DeviceCall::DeviceCall(const std::shared_ptr<const Kernel> &kernel, const NamedTensors &tensors,
                        std::shared_ptr<const PackedFilter> filter) {
     const auto state = std::make_shared<State>();
-    state->kernel = std::move(kernel);
     state->filter = std::move(filter);
     state->host = tensors;
+    NamedTensors there;
     for (const auto &[name, view] : tensors) {
-        TensorView there = view;
-        there.data = reinterpret_cast<void *>(device().upload(view.data, bytes_of(view)));
-        there.is_on_device = true;
-        state->on_device[name] = there;
+        const DeviceMemory &memory =
+            state->on_device.emplace(name, DeviceMemory(device(), view.data, bytes_of(view))).first->second;
+        TensorView &on_device = there[name];
+        on_device = view;
+        on_device.data = memory.address();
+        on_device.is_on_device = true;
     }
-    state->run = state->kernel->bind(state->on_device, *state->filter);
+    state->run = kernel->bind(there, *state->filter);
     state_ = state;
 }
 
@@ -71,9 +60,8 @@ Contestant DeviceCall::contestant(const std::string &name) const {
 }
 
 void DeviceCall::fetch(const std::string &name) const {
-    const TensorView &to = state_->host.get(name);
     device().synchronize();
-    device().download(to.data, reinterpret_cast<uint64_t>(state_->on_device.get(name).data), bytes_of(to));
+    state_->on_device.at(name).download(state_->host.get(name).data);
 }
 
 } // namespace convsmith::autotune

@@ -16,7 +16,7 @@ namespace convsmith::autotune {
 /// of a failure.
 class DeviceCall {
 public:
-    DeviceCall(std::shared_ptr<const Kernel> kernel, const NamedTensors &tensors,
+    DeviceCall(const std::shared_ptr<const Kernel> &kernel, const NamedTensors &tensors,
                std::shared_ptr<const PackedFilter> filter);
 
     Contestant contestant(const std::string &name) const;

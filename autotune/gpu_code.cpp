@@ -7,6 +7,7 @@
 #include "runtime/frontend/file_io.h"
 #include "runtime/process.h"
 #include "runtime/temp_dir.h"
+#include "schedules/gpu/roofline.h"
 #include "schedules/lower.h"
 
 #include <fmt/format.h>
@@ -56,26 +57,6 @@ private:
         return *value;
     }
 };
-
-/// Of a multiprocessor.
-struct Multiprocessor {
-    const char *architecture;
-    int warps, blocks, registers, shared_bytes;
-};
-
-const Multiprocessor &multiprocessor(const std::string &architecture) {
-    static const std::vector<Multiprocessor> table = {
-        {"sm_80", 64, 32, 65536, 164 * 1024},
-        {"sm_86", 48, 16, 65536, 100 * 1024},
-        {"sm_90", 64, 32, 65536, 228 * 1024},
-    };
-    for (const Multiprocessor &row : table) {
-        if (row.architecture == architecture)
-            return row;
-    }
-    throw Error(ErrorCode::BadArgument,
-                "architecture: got '" + architecture + "', want sm_80, sm_86 or sm_90");
-}
 
 int64_t rounded_up(int64_t value, int64_t multiple) {
     return (value + multiple - 1) / multiple * multiple;
@@ -143,7 +124,7 @@ std::vector<AssembledKernel> assemble(const std::string &ptx, const std::string 
 
 double occupancy(const GpuLaunch &launch, int registers, const std::string &architecture) {
     constexpr int kWarp = 32, kRegisterUnit = 256, kSharedUnit = 1024, kReservedShared = 1024;
-    const Multiprocessor &mp = multiprocessor(architecture);
+    const gpu::Multiprocessor &mp = gpu::multiprocessor(architecture);
     const int64_t warps = rounded_up(launch.block_threads(), kWarp) / kWarp;
     const int64_t of_registers = rounded_up(int64_t{registers} * kWarp, kRegisterUnit) * warps;
     const int64_t shared = rounded_up(launch.shared_bytes, kSharedUnit) + kReservedShared;

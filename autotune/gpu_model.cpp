@@ -2,7 +2,6 @@
 #include "autotune/gpu_model.h"
 
 #include "autotune/gpu_code.h"
-#include "generators/composite.h"
 #include "generators/conv_shape.h"
 #include "generators/error.h"
 #include "schedules/cpu/winograd_choice.h"
@@ -32,24 +31,13 @@ double transform_cycles(const ConvDesc &desc, const Plan &plan, const gpu::Devic
            (static_cast<double>(device.multiprocessors) * device.l2_bytes);
 }
 
-double multiply_adds(const ConvDesc &desc) {
-    double sum = 0;
-    for (const ConvDesc *op : ops_of(desc)) {
-        const double outputs =
-            static_cast<double>(op->n * spatial_product(out_extents(*op), op->rank)) * op->co;
-        const double channels = op_info(op->op).has_filter ? static_cast<double>(op->ci) / op->groups : 1;
-        sum += outputs * channels * static_cast<double>(spatial_product(op->kernel, op->rank));
-    }
-    return sum;
-}
-
 /// Registers of the kernel of the sums, the one that is launched with `threads` and takes the most.
 int registers_of(const GpuCode &code, int threads, const gpu::Device &device) {
     int most = 0;
-    for (const AssembledKernel &kernel : assemble(code.ptx, device.architecture)) {
+    for (const AssembledKernel &kernel : assemble(code.ptx, device.multiprocessor.architecture)) {
         if (kernel.spill_bytes > 0)
-            throw Error(ErrorCode::Compile,
-                        fmt::format("{} bytes of spills for {}", kernel.spill_bytes, device.architecture));
+            throw Error(ErrorCode::Compile, fmt::format("{} bytes of spills for {}", kernel.spill_bytes,
+                                                        device.multiprocessor.architecture));
         for (const GpuLaunch &launch : code.launches) {
             if (launch.kernel == kernel.kernel && launch.block_threads() == threads)
                 most = std::max(most, kernel.registers);
@@ -74,7 +62,8 @@ double estimated_gpu_cycles(const ConvDesc &desc, const Plan &plan, const gpu::D
     constexpr double kFallback = 0.05; // of peak
     if (const auto roofline = gpu::plan_roofline(desc, plan, device))
         return roofline->cycles + transform_cycles(desc, plan, device);
-    return multiply_adds(desc) / (static_cast<double>(device.multiprocessors) * device.fmas * kFallback);
+    return static_cast<double>(mac_count(desc)) /
+           (static_cast<double>(device.multiprocessors) * device.multiprocessor.fmas * kFallback);
 }
 
 double modelled_gpu_cycles(const ConvDesc &desc, const Plan &plan, const gpu::Device &device) {

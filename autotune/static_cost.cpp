@@ -63,7 +63,7 @@ int loop_work(const Loop &loop) {
 StaticMachine static_machine(const Target &target, const std::string &name) {
     if (gpu_api(target) == GpuApi::Cuda) {
         const gpu::Device &device = gpu_device(name);
-        return {device.name, device.architecture, "roofline"};
+        return {device.name, device.multiprocessor.architecture, "roofline"};
     }
     const MachineModel &model = machine_model(target, name);
     return {model.cpu, model.llvm_cpu, "llvm-mca"};

@@ -122,8 +122,9 @@ void best(const DbOptions &options) {
     if (options.specs.specs.empty())
         return show_records(best_records(read_and_warn(database_of(options)), 1), options.json);
     Query query;
-    query.target = parse_target(options.target).halide;
-    query.hardware = hardware_for(parse_target(options.target));
+    const Target target = parse_target(options.target);
+    query.target = target.halide;
+    query.hardware = hardware_for(target);
     query.threads = plan_threads(options.threads);
     if (!options.accuracy.empty())
         query.accuracy = parse_accuracy(options.accuracy);

@@ -1,5 +1,5 @@
 // `convsmith tune`: searches the fastest right plan of each layer, on this machine, on another one
-// (autotune/place.h) or by a model of another's CPU, and records what it finds (autotune/tuner.h,
+// (autotune/place.h) or by a model of a CPU or GPU, and records what it finds (autotune/tuner.h,
 // autotune/static_tuner.h, docs/database.md).
 #include "autotune/static_cost.h"
 #include "autotune/tuner.h"

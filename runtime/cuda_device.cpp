@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <utility>
 
 namespace convsmith {
 
@@ -86,21 +87,6 @@ double CudaDevice::peak_flops() const {
            attribute(kClockKilohertz);
 }
 
-uint64_t CudaDevice::upload(const void *host, size_t bytes) const {
-    uint64_t address = 0;
-    call<uint64_t *, size_t>("cuMemAlloc_v2", &address, bytes);
-    call<uint64_t, const void *, size_t>("cuMemcpyHtoD_v2", address, host, bytes);
-    return address;
-}
-
-void CudaDevice::download(void *host, uint64_t address, size_t bytes) const {
-    call<void *, uint64_t, size_t>("cuMemcpyDtoH_v2", host, address, bytes);
-}
-
-void CudaDevice::free(uint64_t address) const {
-    call<uint64_t>("cuMemFree_v2", address);
-}
-
 void CudaDevice::synchronize() const {
     call<>("cuCtxSynchronize");
 }
@@ -114,6 +100,28 @@ double CudaDevice::elapsed() const {
     call<void *>("cuEventSynchronize", end_);
     call<float *, void *, void *>("cuEventElapsedTime", &milliseconds, start_, end_);
     return milliseconds;
+}
+
+DeviceMemory::DeviceMemory(const CudaDevice &device, const void *host, size_t bytes)
+    : device_(device), bytes_(bytes) {
+    device.call<uint64_t *, size_t>("cuMemAlloc_v2", &address_, bytes);
+    device.call<uint64_t, const void *, size_t>("cuMemcpyHtoD_v2", address_, host, bytes);
+}
+
+DeviceMemory::~DeviceMemory() {
+    if (address_ == 0)
+        return;
+    try {
+        device_.call<uint64_t>("cuMemFree_v2", address_);
+    } catch (const Error &) { // after a fault of a kernel nothing can be freed
+    }
+}
+
+DeviceMemory::DeviceMemory(DeviceMemory &&other) noexcept
+    : device_(other.device_), address_(std::exchange(other.address_, 0)), bytes_(other.bytes_) {}
+
+void DeviceMemory::download(void *host) const {
+    device_.call<void *, uint64_t, size_t>("cuMemcpyDtoH_v2", host, address_, bytes_);
 }
 
 } // namespace convsmith

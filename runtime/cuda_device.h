@@ -26,10 +26,7 @@ public:
     /// of arithmetic instructions. 0 for a device that it does not list.
     double peak_flops() const;
 
-    /// Memory of the device, with `bytes` of the host's. Throws Error with CUDA's name of the failure.
-    uint64_t upload(const void *host, size_t bytes) const;
-    void download(void *host, uint64_t address, size_t bytes) const;
-    void free(uint64_t address) const;
+    /// Throws Error with CUDA's name of the failure, as all that follows.
     void synchronize() const;
 
     /// Milliseconds of the device for `work`, which queues kernels on the default stream.
@@ -42,6 +39,7 @@ public:
     }
 
 private:
+    friend class DeviceMemory;
     template<typename... Parameters, typename... Arguments>
     void call(const char *name, Arguments... arguments) const;
     void check(const char *what, int code) const;
@@ -53,6 +51,25 @@ private:
     void *start_ = nullptr, *end_ = nullptr; ///< events
     int device_ = 0;
     std::string name_;
+};
+
+/// Memory of the device, with a copy of the host's when it is made. The device must outlive it.
+class DeviceMemory {
+public:
+    DeviceMemory(const CudaDevice &device, const void *host, size_t bytes);
+    ~DeviceMemory();
+    DeviceMemory(DeviceMemory &&other) noexcept;
+    DeviceMemory(const DeviceMemory &) = delete;
+    DeviceMemory &operator=(const DeviceMemory &) = delete;
+
+    /// As the tensors of calls take it (TensorView::is_on_device).
+    void *address() const { return reinterpret_cast<void *>(address_); }
+    void download(void *host) const;
+
+private:
+    const CudaDevice &device_;
+    uint64_t address_ = 0;
+    size_t bytes_;
 };
 
 } // namespace convsmith

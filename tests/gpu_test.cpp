@@ -7,6 +7,7 @@
 #include "generators/conv_shape.h"
 #include "generators/signature.h"
 #include "runtime/check.h"
+#include "runtime/cuda_device.h"
 #include "runtime/device.h"
 #include "runtime/oracle.h"
 #include "runtime/process.h"
@@ -57,27 +58,17 @@ private:
 /// A tensor in the current context's memory, with what the host's has.
 class DeviceTensor {
 public:
-    DeviceTensor(const CudaDriver &driver, const Tensor &host) : driver_(driver), bytes_(host.bytes()) {
-        driver_.call<int(uint64_t *, size_t)>("cuMemAlloc_v2", &address_, bytes_);
-        driver_.call<int(uint64_t, const void *, size_t)>("cuMemcpyHtoD_v2", address_,
-                                                          static_cast<const void *>(host.data()), bytes_);
-        view_ = host.view();
-        view_.data = reinterpret_cast<void *>(address_);
+    DeviceTensor(const CudaDevice &device, const Tensor &host)
+        : memory_(device, host.data(), host.bytes()), view_(host.view()) {
+        view_.data = memory_.address();
         view_.is_on_device = true;
     }
-    ~DeviceTensor() { driver_.call<int(uint64_t)>("cuMemFree_v2", address_); }
-    DeviceTensor(const DeviceTensor &) = delete;
-    DeviceTensor &operator=(const DeviceTensor &) = delete;
 
     const TensorView &view() const { return view_; }
-    void download(const Tensor &to) const {
-        driver_.call<int(void *, uint64_t, size_t)>("cuMemcpyDtoH_v2", to.data(), address_, bytes_);
-    }
+    void download(const Tensor &to) const { memory_.download(to.data()); }
 
 private:
-    const CudaDriver &driver_;
-    uint64_t address_ = 0;
-    size_t bytes_;
+    DeviceMemory memory_;
     TensorView view_;
 };
 
@@ -119,14 +110,11 @@ TEST_F(CudaTest, TensorsOnTheDeviceStayThere) {
     on_host["output"] = want.view();
     kernel->run(on_host, filter);
 
-    const CudaDriver driver;
-    void *context = nullptr;
-    driver.call<int(void **, int)>("cuDevicePrimaryCtxRetain", &context, 0);
-    driver.call<int(void *)>("cuCtxPushCurrent_v2", context);
+    const CudaDevice device;
     {
-        const DeviceTensor input(driver, problem.tensors.at("input")),
-            residual(driver, problem.tensors.at("residual"));
-        const DeviceTensor output(driver, got);
+        const DeviceTensor input(device, problem.tensors.at("input")),
+            residual(device, problem.tensors.at("residual"));
+        const DeviceTensor output(device, got);
         // The bias is the host's: both may be mixed.
         const auto run = kernel->bind({{"input", input.view()},
                                        {"bias", problem.tensors.at("bias").view()},
@@ -135,13 +123,12 @@ TEST_F(CudaTest, TensorsOnTheDeviceStayThere) {
                                       filter);
         for (int i = 0; i < 2; i++) {
             run();
-            driver.call<int()>("cuCtxSynchronize");
+            device.synchronize();
             output.download(got);
             EXPECT_EQ(std::memcmp(want.data(), got.data(), want.bytes()), 0) << "call " << i;
             std::memset(got.data(), 0xff, got.bytes());
         }
     }
-    driver.call<int(void **)>("cuCtxPopCurrent_v2", &context);
 }
 
 TEST_F(CudaTest, RunsInTheCallersContextAndStream) {
@@ -152,13 +139,14 @@ TEST_F(CudaTest, RunsInTheCallersContextAndStream) {
     kernel->run({{"input", problem.tensors.at("input").view()}, {"output", want.view()}},
                 kernel->pack(problem.tensors.at("filter").view()));
 
+    const CudaDevice device;
     const CudaDriver driver;
     void *context = nullptr, *stream = nullptr;
     driver.call<int(void **, unsigned, int)>("cuCtxCreate_v2", &context, 0u, 0);
     driver.call<int(void **, unsigned)>("cuStreamCreate", &stream, 0u);
     {
         const DeviceScope scope({context, stream});
-        const DeviceTensor input(driver, problem.tensors.at("input")), output(driver, got);
+        const DeviceTensor input(device, problem.tensors.at("input")), output(device, got);
         const PackedFilter filter = kernel->pack(problem.tensors.at("filter").view());
         kernel->run({{"input", input.view()}, {"output", output.view()}}, filter);
         driver.call<int(void *)>("cuStreamSynchronize", stream);

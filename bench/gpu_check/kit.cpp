@@ -113,19 +113,10 @@ DeviceCall::DeviceCall(const CudaDevice &device, const Kit &kit, const KitKernel
     }
 }
 
-DeviceCall::~DeviceCall() {
-    for (const Place &place : places_) {
-        try {
-            device_.free(place.address);
-        } catch (const Error &) { // after a fault of a kernel nothing can be freed
-        }
-    }
-}
-
 void DeviceCall::add(const TensorCheck &check, const TensorSpec &spec, const Tensor &values) {
-    places_.push_back({spec, device_.upload(values.data(), values.bytes()), values.bytes()});
+    places_.push_back({spec, DeviceMemory(device_, values.data(), values.bytes())});
     TensorView there = values.view();
-    there.data = reinterpret_cast<void *>(places_.back().address);
+    there.data = places_.back().memory.address();
     buffers_.push_back(check.buffer(there));
     kit_.wrap(buffers_.back());
 }
@@ -139,7 +130,7 @@ Tensor DeviceCall::download(TensorRole role, const std::vector<int64_t> &shape) 
         if (place.spec.role != role)
             continue;
         Tensor tensor(place.spec.dtype, shape);
-        device_.download(tensor.data(), place.address, place.bytes);
+        place.memory.download(tensor.data());
         return tensor;
     }
     return {};

@@ -51,7 +51,6 @@ private:
 class DeviceCall {
 public:
     DeviceCall(const CudaDevice &device, const Kit &kit, const KitKernel &kernel, const Problem &problem);
-    ~DeviceCall();
     DeviceCall(const DeviceCall &) = delete;
     DeviceCall &operator=(const DeviceCall &) = delete;
 
@@ -64,8 +63,7 @@ public:
 private:
     struct Place {
         TensorSpec spec;
-        uint64_t address = 0;
-        size_t bytes = 0;
+        DeviceMemory memory;
     };
     void add(const TensorCheck &check, const TensorSpec &spec, const Tensor &values);
     Tensor download(TensorRole role, const std::vector<int64_t> &shape) const;

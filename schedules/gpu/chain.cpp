@@ -8,14 +8,9 @@ namespace convsmith::gpu {
 
 void schedule_chain(ConvPipeline &conv, const Plan &plan) {
     ConvPipeline &last = conv.parts.back();
-    WarpTile tile;
-    tile.consumer = conv.output;
-    tile.position = last.at[0];
-    tile.others = {last.at.begin() + 1, last.at.end()};
-    tile.others.push_back(last.n);
-    tile.co_vector = plan.params.at("co_vector");
-    tile.tile_p = plan.params.at("tile_p");
-    tile.chunk_ci = plan.params.at("chunk_ci");
+    std::vector<Halide::Var> others(last.at.begin() + 1, last.at.end());
+    others.push_back(last.n);
+    WarpTile tile = begin_warp_tile(conv.output, last.at[0], others, plan);
     tile.staged = last.element;
     tile.staged_channel = last.element.args()[1];
     tile.staged_extents = {{last.at[0], tile.tile_p}, {tile.staged_channel, tile.chunk_ci}, {last.group, 1}};

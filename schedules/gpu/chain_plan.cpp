@@ -17,8 +17,8 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     for (const ConvDesc *op : ops_of(desc)) {
         if (auto reason = reject_tiles(*op, target))
             return reason;
-        if (op->in_type != op->acc_type || op->weight_type != op->acc_type || op->out_type != op->acc_type)
-            return "mixed types: tuned for one type throughout";
+        if (auto reason = reject_mixed_types(*op))
+            return reason;
         if (op->in_layout != Layout::ChannelsLast || op->out_layout != Layout::ChannelsLast)
             return "channels first: neighbouring channels lie far apart";
     }
@@ -37,10 +37,6 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
                               static_cast<int>(spatial_product(desc.kernel, desc.rank)));
 }
 
-Packing packing(const ConvDesc &, const Target &, const Params &params) {
-    return Packing{kWarp * params.at("co_vector")};
-}
-
 } // namespace
 
 SchedulePlanning chain_planning() {
@@ -49,7 +45,7 @@ SchedulePlanning chain_planning() {
                                  },
                                  reject,
                                  complete,
-                                 packing};
+                                 packing_of_warps};
     planning.fills_tiles = true;
     planning.inlines_ops = true;
     return planning;

@@ -35,6 +35,17 @@ std::optional<std::string> reject_tiles(const ConvDesc &desc, const Target &targ
     return std::nullopt;
 }
 
+std::optional<std::string> reject_mixed_types(const ConvDesc &desc) {
+    const bool is_mixed =
+        desc.in_type != desc.acc_type || desc.weight_type != desc.acc_type || desc.out_type != desc.acc_type;
+    return is_mixed ? std::optional<std::string>("mixed types: tuned for one type throughout") : std::nullopt;
+}
+
+Packing packing_of_warps(const ConvDesc &, const Target &, const Params &params) {
+    const auto tile = params.find("tile"); // Winograd's
+    return Packing{kWarp * params.at("co_vector"), tile != params.end() ? tile->second : Packing().tile};
+}
+
 int tiled_positions(const ConvDesc &d) {
     const Spatial out = out_extents(d);
     const int x = d.rank - 1;

@@ -22,6 +22,12 @@ std::optional<std::string> reject_doubles(const ConvDesc &desc, const Target &ta
 /// The same of schedules of tiles: sizes must be fixed, outputs stored as they lie.
 std::optional<std::string> reject_tiles(const ConvDesc &desc, const Target &target);
 
+/// The same of what keeps one type throughout, as tiles of weighted sums do.
+std::optional<std::string> reject_mixed_types(const ConvDesc &desc);
+
+/// The packing of complete numbers of the dense tile: a block of channels for a warp.
+Packing packing_of_warps(const ConvDesc &desc, const Target &target, const Params &params);
+
 /// Positions that tiles run along: all of them where they are one dimension, else those of a row, of a phase
 /// of a transposed convolution.
 int tiled_positions(const ConvDesc &merged);

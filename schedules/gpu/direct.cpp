@@ -15,19 +15,11 @@ namespace {
 
 /// What the tile is part of, and its numbers.
 WarpTile begin_tile(const ConvPipeline &conv, const Plan &plan) {
-    WarpTile tile;
-    tile.consumer = conv.output;
-    tile.position = conv.at[0];
-    tile.others = {conv.at.begin() + 1, conv.at.end()};
-    if (conv.phases) {
-        tile.consumer = conv.phases->sums;
-        tile.others.insert(tile.others.end(), conv.phases->f.begin(), conv.phases->f.end());
-    }
-    tile.others.push_back(conv.n);
-    tile.co_vector = plan.params.at("co_vector");
-    tile.tile_p = plan.params.at("tile_p");
-    tile.chunk_ci = plan.params.at("chunk_ci");
-    return tile;
+    std::vector<Var> others(conv.at.begin() + 1, conv.at.end());
+    if (conv.phases)
+        others.insert(others.end(), conv.phases->f.begin(), conv.phases->f.end());
+    others.push_back(conv.n);
+    return begin_warp_tile(conv.phases ? conv.phases->sums : conv.output, conv.at[0], others, plan);
 }
 
 } // namespace

@@ -11,8 +11,8 @@ namespace {
 std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     if (auto reason = reject_tiles(desc, target))
         return reason;
-    if (desc.in_type != desc.acc_type || desc.weight_type != desc.acc_type || desc.out_type != desc.acc_type)
-        return "mixed types: tuned for one type throughout";
+    if (auto reason = reject_mixed_types(desc))
+        return reason;
     if (is_depthwise(desc))
         return "one input channel per group: nothing is shared between output channels";
     if (desc.groups > 1)
@@ -22,10 +22,6 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
     return complete_warp_tile(target.name + " direct", merge_trivial_axes(desc), params, co_block);
-}
-
-Packing packing(const ConvDesc &, const Target &, const Params &params) {
-    return Packing{kWarp * params.at("co_vector")};
 }
 
 int row_tile(const ConvDesc &desc, const Params &params) {
@@ -42,7 +38,7 @@ SchedulePlanning direct_planning() {
                                  },
                                  reject,
                                  complete,
-                                 packing};
+                                 packing_of_warps};
     planning.row_tile = row_tile;
     planning.fills_tiles = true;
     planning.copies_windows = true;

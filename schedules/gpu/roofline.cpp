@@ -3,6 +3,7 @@
 
 #include "generators/composite.h"
 #include "generators/conv_shape.h"
+#include "generators/error.h"
 #include "schedules/gpu/dense_plan.h"
 
 #include <algorithm>
@@ -31,20 +32,22 @@ struct Units {
 void conclude(Roofline &r, const Units &units, const Device &device, double stage_bytes) {
     constexpr double kReservedShared = 1024, kBusyWarps = 8; // that keep every scheduler busy
     const double warps = static_cast<double>(r.threads) / kWarp;
-    const double held =
-        std::max(1.0, std::min({static_cast<double>(device.blocks), std::floor(device.warps / warps),
-                                std::floor(device.registers / (r.threads * rounded_up(r.registers, 8))),
-                                std::floor(device.shared_bytes / (stage_bytes + kReservedShared))}));
-    r.occupancy = held * warps / device.warps;
+    const double held = std::max(
+        1.0, std::min({static_cast<double>(device.multiprocessor.blocks),
+                       std::floor(device.multiprocessor.warps / warps),
+                       std::floor(device.multiprocessor.registers / (r.threads * rounded_up(r.registers, 8))),
+                       std::floor(device.multiprocessor.shared_bytes / (stage_bytes + kReservedShared))}));
+    r.occupancy = held * warps / device.multiprocessor.warps;
 
-    const double issue = r.instructions / device.instructions;
+    const double issue = r.instructions / device.multiprocessor.instructions;
     const double l2 = units.l2_bytes / device.l2_bytes;
     // Whole waves of blocks, each as many as keep every scheduler busy.
     const double wave = device.multiprocessors * std::min(held, kBusyWarps / warps);
     const double filled =
         r.blocks / rounded_up(r.blocks, std::min(wave, rounded_up(r.blocks, device.multiprocessors)));
     const double busy =
-        std::min(1.0, r.blocks * warps / (device.multiprocessors * device.instructions)) * filled;
+        std::min(1.0, r.blocks * warps / (device.multiprocessors * device.multiprocessor.instructions)) *
+        filled;
     const double slowest = std::max({units.arithmetic, issue, units.l1, l2});
     r.of_peak = units.arithmetic / slowest * r.useful * busy;
     r.cycles = r.blocks * slowest / (device.multiprocessors * busy);
@@ -57,11 +60,30 @@ void conclude(Roofline &r, const Units &units, const Device &device, double stag
 
 } // namespace
 
-const std::vector<Device> &device_table() {
-    static const std::vector<Device> kTable = {
-#define CONVSMITH_GPU_DEVICE(...) {__VA_ARGS__},
+const Multiprocessor &multiprocessor(const std::string &architecture) {
+    static const std::vector<Multiprocessor> kTable = {
+#define CONVSMITH_GPU_ARCHITECTURE(...) {__VA_ARGS__},
+#define CONVSMITH_GPU_DEVICE(...)
 #include "schedules/gpu/devices.inc"
 #undef CONVSMITH_GPU_DEVICE
+#undef CONVSMITH_GPU_ARCHITECTURE
+    };
+    std::string known;
+    for (const Multiprocessor &row : kTable) {
+        if (row.architecture == architecture)
+            return row;
+        known += (known.empty() ? "" : ", ") + row.architecture;
+    }
+    throw Error(ErrorCode::BadArgument, "architecture: got '" + architecture + "', want one of " + known);
+}
+
+const std::vector<Device> &device_table() {
+    static const std::vector<Device> kTable = {
+#define CONVSMITH_GPU_ARCHITECTURE(...)
+#define CONVSMITH_GPU_DEVICE(name, architecture, ...) {name, multiprocessor(architecture), __VA_ARGS__},
+#include "schedules/gpu/devices.inc"
+#undef CONVSMITH_GPU_DEVICE
+#undef CONVSMITH_GPU_ARCHITECTURE
     };
     return kTable;
 }
@@ -106,11 +128,11 @@ Roofline dense_roofline(const ConvDesc &d, const DenseNumbers &numbers, const De
     r.registers = registers.value_or(sums + numbers.co_vector * 4 +
                                      static_cast<int>(p) * static_cast<int>(wide) + kOtherRegisters);
     Units units;
-    units.arithmetic = r.fmas / device.fmas;
+    units.arithmetic = r.fmas / device.multiprocessor.fmas;
     const double reads_at_once =
-        std::max(1.0, groups * wide * kFloat / device.l1_bytes); // one for each group
-    units.l1 = shared_reads * reads_at_once +
-               (weight_loads * v * kWarp + 2 * copies * (1 + staged_taps)) * kFloat / device.l1_bytes;
+        std::max(1.0, groups * wide * kFloat / device.multiprocessor.l1_bytes); // one for each group
+    units.l1 = shared_reads * reads_at_once + (weight_loads * v * kWarp + 2 * copies * (1 + staged_taps)) *
+                                                  kFloat / device.multiprocessor.l1_bytes;
     units.l2_bytes = r.global_bytes / 2; // half is found in L1: other warps read it too
     conclude(r, units, device, groups * staged * numbers.chunk_ci * kFloat);
     return r;
@@ -135,8 +157,8 @@ Roofline channelwise_roofline(const ConvDesc &d, int co_vector, int tile_x, cons
     r.instructions = (loads + taps * v * t + t + kAddressInstructions * (rows + 1)) * r.threads / kWarp;
     r.registers = registers.value_or(static_cast<int>(v * (t + cells + 2)) + kOtherRegisters / 2);
     Units units;
-    units.arithmetic = r.fmas / device.fmas;
-    units.l1 = r.global_bytes / device.l1_bytes;
+    units.arithmetic = r.fmas / device.multiprocessor.fmas;
+    units.l1 = r.global_bytes / device.multiprocessor.l1_bytes;
     // What the threads of a block read alike comes from L2 once.
     const double channels = std::min(static_cast<double>(d.co), r.threads * v);
     const double positions = r.threads * v * t / channels;

@@ -14,20 +14,29 @@
 
 namespace convsmith::gpu {
 
+/// What all devices of an architecture are made of: a row of devices.inc.
+struct Multiprocessor {
+    std::string architecture; ///< as assemblers name it: "sm_90"
+    // Per cycle:
+    int fmas;         ///< FP32 lanes
+    int instructions; ///< of warps: schedulers
+    int l1_bytes;     ///< of L1 and shared memory
+    // That it holds:
+    int warps, blocks;
+    int registers; ///< of 32 bits
+    int shared_bytes;
+};
+
+/// Throws Error(BadArgument) listing the known architectures for another one.
+const Multiprocessor &multiprocessor(const std::string &architecture);
+
 /// A row of devices.inc.
 struct Device {
     std::string name;
-    std::string architecture; ///< as assemblers name it: "sm_90"
+    Multiprocessor multiprocessor;
     int multiprocessors;
-    // Of one multiprocessor, per cycle:
-    int fmas;          ///< FP32 lanes
-    int instructions;  ///< of warps: schedulers
-    int l1_bytes;      ///< of L1 and shared memory
-    int l2_bytes;      ///< from L2
-    int warps, blocks; ///< that it holds
-    int registers;     ///< of 32 bits
-    int shared_bytes;  ///< shared memory
-    std::string source;
+    int l2_bytes;       ///< a cycle, from L2 to each
+    std::string source; ///< of that
 };
 const std::vector<Device> &device_table();
 

@@ -114,6 +114,18 @@ void schedule_sums(ConvPipeline &conv, const WarpTile &tile, bool has_lanes) {
 
 } // namespace
 
+WarpTile begin_warp_tile(const Func &consumer, const Var &position, const std::vector<Var> &others,
+                         const Plan &plan) {
+    WarpTile tile;
+    tile.consumer = consumer;
+    tile.position = position;
+    tile.others = others;
+    tile.co_vector = plan.params.at("co_vector");
+    tile.tile_p = plan.params.at("tile_p");
+    tile.chunk_ci = plan.params.at("chunk_ci");
+    return tile;
+}
+
 void schedule_warp_tile(ConvPipeline &conv, const Target &target, const WarpTile &tile) {
     const bool has_lanes = gpu_api(target) == GpuApi::Cuda;
     Func out = tile.consumer;

@@ -26,6 +26,10 @@ struct WarpTile {
     bool is_staged_for_all_taps = false;
 };
 
+/// A tile of the plan's numbers; what is staged is left to the caller.
+WarpTile begin_warp_tile(const Halide::Func &consumer, const Halide::Var &position,
+                         const std::vector<Halide::Var> &others, const Plan &plan);
+
 /// Schedules conv.acc, tile.staged and tile.consumer.
 void schedule_warp_tile(ConvPipeline &conv, const Target &target, const WarpTile &tile);
 

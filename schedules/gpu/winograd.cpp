@@ -58,14 +58,9 @@ void schedule_input(const ConvPipeline &conv) {
 
 void schedule_products(ConvPipeline &conv, const Plan &plan) {
     const WinogradParts &w = *conv.winograd;
-    WarpTile tile;
-    tile.consumer = w.products;
-    tile.position = w.t;
-    tile.others = w.a;
-    tile.others.push_back(conv.n);
-    tile.co_vector = plan.params.at("co_vector");
-    tile.tile_p = plan.params.at("tile_p");
-    tile.chunk_ci = plan.params.at("chunk_ci");
+    std::vector<Var> others = w.a;
+    others.push_back(conv.n);
+    WarpTile tile = begin_warp_tile(w.products, w.t, others, plan);
     tile.staged = conv.element;
     tile.staged_channel = conv.element.args()[1];
     tile.staged_extents = {{w.t, tile.tile_p}, {tile.staged_channel, tile.chunk_ci}};

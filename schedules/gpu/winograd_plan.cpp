@@ -35,10 +35,6 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     return full;
 }
 
-Packing packing(const ConvDesc &, const Target &, const Params &params) {
-    return Packing{kWarp * params.at("co_vector"), params.at("tile")};
-}
-
 } // namespace
 
 SchedulePlanning winograd_planning() {
@@ -47,7 +43,7 @@ SchedulePlanning winograd_planning() {
                                  },
                                  reject_doubles,
                                  complete,
-                                 packing,
+                                 packing_of_warps,
                                  loses};
     planning.fills_tiles = true;
     return planning;
