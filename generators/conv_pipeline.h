@@ -72,6 +72,7 @@ struct ConvPipeline {
                           ///< before it
     Halide::Func joined;  ///< joined only, {co_i, ci, group of the block, kx, [ky, [kz,]] co_o}: the filter,
                           ///< zero across groups
+    Halide::Func weights; ///< depthwise only, {co, kx, [ky, [kz]]}: the filter, channels side by side
     Halide::Func padded;  ///< {ci, x, [y, [z,]] n}, x from the start of the padding
     Halide::Func windows; ///< {ci, cell x, [cell y, [cell z,]] tile, n}: the cells of `padded` that the
                           ///< windows of a tile of row_tile positions cover; undefined unless copies_windows

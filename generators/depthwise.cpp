@@ -7,9 +7,16 @@ namespace convsmith {
 ConvPipeline depthwise_pipeline(const ConvDesc &desc, const Packing &packing, const OpInput &input) {
     ConvPipeline conv = begin_pipeline(desc, packing, input);
     define_padded(conv, tap_domain(conv), input_zero(conv));
-    const std::vector<Halide::Expr> taps(conv.r_k.begin(), conv.r_k.end());
-    define_weighted_sum(conv, conv.filter(filter_args(conv, 0, taps)),
-                        conv.padded(window_args(conv, group_begin(conv))));
+    std::vector<Halide::Var> args = {conv.co};
+    std::vector<Halide::Expr> k, at = {conv.co};
+    for (const Halide::RVar &tap : conv.r_k) {
+        args.emplace_back(tap.name() + "_w");
+        k.emplace_back(args.back());
+        at.emplace_back(tap);
+    }
+    conv.weights = Halide::Func("weights");
+    conv.weights(args) = conv.filter(filter_args(conv, 0, k));
+    define_weighted_sum(conv, conv.weights(at), conv.padded(window_args(conv, group_begin(conv))));
     return conv;
 }
 

@@ -72,8 +72,12 @@ Var schedule_tiles(ConvPipeline &part, const Var &x, int width, const std::optio
 void schedule_sum(ConvPipeline &part, const Target &target, const OpTile &tile, const LoopLevel &around,
                   const LoopLevel &task) {
     part.acc.compute_at(around);
-    if (tile.is_channelwise)
+    if (tile.is_channelwise) {
+        // The last vector begins where it ends with the channels, and may span two blocks of weights.
+        if (part.weights.defined() && part.desc.co % tile.lanes != 0)
+            part.weights.compute_at(task).store_in(MemoryType::Heap);
         return schedule_channelwise_tile(part, {tile.co_vectors, tile.tile_x, tile.tile_y}, tile.lanes);
+    }
     schedule_dense_tile(
         part, target,
         {part.at[0], tile.co_vectors * tile.lanes, tile.lanes, tile.tile_x, choose_unroll_ci(part.desc.ci)});

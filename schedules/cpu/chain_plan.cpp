@@ -13,7 +13,7 @@ namespace convsmith::cpu {
 namespace {
 
 /// Why an op of a chain has no register tile; nothing if it has.
-std::optional<std::string> reject_op(const ConvDesc &op, int lanes, bool is_last) {
+std::optional<std::string> reject_op(const ConvDesc &op, int lanes) {
     const std::string name = op_info(op.op).name;
     const bool is_conv = op.op == Op::Conv;
     if (!is_conv && !is_channelwise(op))
@@ -31,9 +31,9 @@ std::optional<std::string> reject_op(const ConvDesc &op, int lanes, bool is_last
         return name + ": padding with values, or a channel multiplier";
     if (!is_channelwise(op) && op.groups > 1)
         return "grouped convolution";
-    if (op.co < lanes || ((!is_last || is_channelwise(op)) && op.co % lanes != 0))
-        return name + ": " + std::to_string(op.co) + " channels, not a multiple of the " +
-               std::to_string(lanes) + " lanes of a vector";
+    if (op.co < lanes)
+        return name + ": " + std::to_string(op.co) + " channels, fewer than the " + std::to_string(lanes) +
+               " lanes of a vector";
     return std::nullopt;
 }
 
@@ -43,7 +43,7 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     if (!desc.branches.empty())
         return "branches: only chains of single ops";
     for (const ConvDesc *op : ops_of(desc)) {
-        if (auto reason = reject_op(*op, vector_lanes(target, desc.acc_type), op == &last_op(desc)))
+        if (auto reason = reject_op(*op, vector_lanes(target, desc.acc_type)))
             return reason;
     }
     return std::nullopt;
