@@ -5,6 +5,7 @@
 #include "generators/error.h"
 
 #include <array>
+#include <cmath>
 
 namespace convsmith {
 namespace {
@@ -46,9 +47,6 @@ Real operator*(const Real &a, double b) {
 Real operator/(const Real &a, double b) {
     return a * (1 / b);
 }
-Real operator/(double a, const Real &b) {
-    return b.like(a) / b;
-}
 Real operator-(const Real &a) {
     return {-a.e};
 }
@@ -73,21 +71,49 @@ Real clamp(const Real &a, double low, double high) {
 Real select(const Truth &c, const Real &a, const Real &b) {
     return {Halide::select(c.e, a.e, b.e)};
 }
-Real exp(const Real &a) {
-    return {Halide::exp(a.e)};
-}
 Real abs(const Real &a) {
     return {Halide::abs(a.e)};
 }
 
-/// exp(x) - 1 for x <= 0 without cancellation near zero: Taylor series where |x| < 1/4, terms to below a
-/// rounding.
+/// 2^n as a number of `type`, which must have it without loss of precision: n is its exponent.
+Real power_of_two(const Halide::Type &type, const Expr &n) {
+    const bool is_float = type.bits() == 32;
+    const Expr exponent = n + (is_float ? 127 : 1023);
+    return {
+        Halide::reinterpret(type, is_float ? exponent << 23 : Halide::cast(Halide::Int(64), exponent) << 52)};
+}
+
+/// exp(x) = power * (1 + fraction).
+struct Exponential {
+    Real power, fraction;
+};
+
+/// Of x <= 0: x = n log(2) + r with |r| <= log(2) / 2, power = 2^n, fraction = exp(r) - 1 by a Taylor series,
+/// terms to below a rounding. Below the least normal power, that one. Halide's exp rounds downwards, which
+/// LLVM 14 does for half a vector of AVX-512 at a time.
+Exponential exponential(const Real &x) {
+    constexpr double kLog2 = 0.693147180559945309417;
+    const bool is_float = x.e.type().bits() == 32;
+    const Real least = max(x, is_float ? -87 : -708);
+    const Expr n = Halide::cast(Halide::Int(32), (least / kLog2 + -0.5).e); // cut off towards 0: the nearest
+    const Real r = least + -kLog2 * Real{Halide::cast(x.e.type(), n)};
+    const int terms = is_float ? 8 : 14;
+    Real series = x.like(1 / std::tgamma(terms + 1));
+    for (int k = terms - 1; k >= 1; k--)
+        series = series * r + 1 / std::tgamma(k + 1);
+    return {power_of_two(x.e.type(), n), r * series};
+}
+
+/// exp(x) for x <= 0.
+Real exp_of(const Real &x) {
+    const Exponential e = exponential(x);
+    return e.power * e.fraction + e.power;
+}
+
+/// exp(x) - 1 for x <= 0 without cancellation near zero.
 Real expm1_of(const Real &x) {
-    const int terms = x.e.type().bits() == 32 ? 7 : 12;
-    Real series = x.like(1);
-    for (int k = terms; k >= 2; k--)
-        series = 1.0 / x.like(k) * x * series + 1;
-    return select(x < -0.25, exp(x) + -1, x * series);
+    const Exponential e = exponential(x);
+    return e.power * e.fraction + (e.power + -1);
 }
 
 /// tanh through exp of a negative number: never overflows, keeps relative accuracy near zero.
@@ -98,14 +124,14 @@ Real tanh_of(const Real &x) {
 }
 
 Real sigmoid_of(const Real &x) {
-    const Real e = exp(-abs(x));
+    const Real e = exp_of(-abs(x));
     return select(x < 0, e, x.like(1)) / (e + 1);
 }
 
 /// log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)); log1p by 2 atanh(e / (e + 2)) as a series, since
 /// log(1 + e) loses what is small of e. z = e / (e + 2) <= 1/3.
 Real softplus_of(const Real &x) {
-    const Real e = exp(-abs(x));
+    const Real e = exp_of(-abs(x));
     const Real z = e / (e + 2);
     const Real z2 = z * z;
     const int terms = x.e.type().bits() == 32 ? 8 : 17;
@@ -123,7 +149,7 @@ Real erf_of(const Real &x) {
 
 /// x * tanh(log(1 + exp(x))) with the logarithm cancelled: tanh(log(u)) = (u^2 - 1) / (u^2 + 1).
 Real mish_of(const Real &x) {
-    const Real e = exp(-abs(x));
+    const Real e = exp_of(-abs(x));
     const Real negative = e * (e + 2) / (e * (e + 2) + 2);
     const Real positive = (2 * e + 1) / (2 * e * (e + 1) + 1);
     return x * select(x < 0, negative, positive);
