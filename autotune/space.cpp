@@ -105,14 +105,16 @@ struct Axis {
     std::vector<int> values;
 };
 
-/// The legal values of every number that the request leaves open, and the one that the schedule derived;
-/// "derive it" is no value of its own.
+/// The legal values of every number that request and problem leave open, and the one that the schedule
+/// derived; "derive it" is no value of its own.
 std::vector<Axis> axes_of(const ConvDesc &desc, const Plan &derived, const PlanRequest &request) {
     std::vector<Axis> axes;
     for (const ParamSpec &spec : schedule_table()[schedule_row(desc, derived)].params) {
         if (request.params.count(spec.name) != 0)
             continue;
-        std::set<int> values(spec.legal.begin(), spec.legal.end());
+        std::set<int> values;
+        if (!derived.settles(desc, spec.name))
+            values.insert(spec.legal.begin(), spec.legal.end());
         values.erase(0);
         if (const auto own = derived.params.find(spec.name); own != derived.params.end())
             values.insert(own->second);

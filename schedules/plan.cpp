@@ -235,7 +235,13 @@ PlanChoice tuned_plan(const ConvDesc &desc, const Target &target, const PlanRequ
     same.params = tuned.params;
     check_request(same);
     PlanChoice choice = own_plan(desc, target, same);
-    if (choice.plan.params != tuned.params)
+    // A number that is younger than the record is derived.
+    const Params &params = choice.plan.params;
+    const bool has_same = std::all_of(tuned.params.begin(), tuned.params.end(), [&](const auto &number) {
+        const auto own = params.find(number.first);
+        return own != params.end() && own->second == number.second;
+    });
+    if (!has_same)
         refuse("its numbers are no longer legal: they become " + choice.plan.text());
     const Packing packing = choice.plan.packing(desc);
     if ((request.co_block != 0 && packing.co_block != request.co_block) ||
@@ -266,8 +272,14 @@ bool Plan::copies_rows(const ConvDesc &desc) const {
     return row_of(desc, *this).planning.copies_rows;
 }
 
+bool Plan::settles(const ConvDesc &desc, const std::string &name) const {
+    const SchedulePlanning &planning = row_of(desc, *this).planning;
+    return planning.settles != nullptr && planning.settles(desc, target, name);
+}
+
 bool Plan::fills_tiles(const ConvDesc &desc) const {
-    return row_of(desc, *this).planning.fills_tiles;
+    const SchedulePlanning &planning = row_of(desc, *this).planning;
+    return planning.fills_tiles != nullptr && planning.fills_tiles(desc, params);
 }
 
 bool Plan::copies_windows(const ConvDesc &desc) const {
@@ -330,6 +342,10 @@ size_t schedule_row(const ConvDesc &desc, const Plan &plan) {
 
 std::optional<std::string> takes_any(const ConvDesc &, const Target &) {
     return std::nullopt;
+}
+
+bool always_fills_tiles(const ConvDesc &, const Params &) {
+    return true;
 }
 
 Packing packing_by_co_block(const ConvDesc &, const Target &, const Params &params) {

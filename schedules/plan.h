@@ -36,6 +36,8 @@ struct Plan {
     /// The same of reading them in place (SchedulePlanning::masks_columns).
     bool masks_columns(const ConvDesc &desc) const;
 
+    /// Whether the problem leaves no choice of the number `name` (SchedulePlanning::settles).
+    bool settles(const ConvDesc &desc, const std::string &name) const;
     /// The same of whole tiles of positions (SchedulePlanning::fills_tiles).
     bool fills_tiles(const ConvDesc &desc) const;
 

@@ -40,8 +40,12 @@ struct SchedulePlanning {
     /// Positions of a tile that never spans rows; 0 if tiles may (OpInput::row_tile). Null: always 0.
     int (*row_tile)(const ConvDesc &desc, const Params &params) = nullptr;
 
-    /// Whether it computes whole tiles of positions (OpInput::fills_tiles).
-    bool fills_tiles = false;
+    /// Whether it computes whole tiles of positions (OpInput::fills_tiles). Null: never.
+    bool (*fills_tiles)(const ConvDesc &desc, const Params &params) = nullptr;
+
+    /// Whether the problem settles a number: no other legal value of it can be taken, whatever the others
+    /// are. Null: none.
+    bool (*settles)(const ConvDesc &desc, const Target &target, const std::string &number) = nullptr;
 
     /// Whether it keeps what the windows of such a tile cover (ConvPipeline::copies_windows).
     bool copies_windows = false;
@@ -52,6 +56,9 @@ struct SchedulePlanning {
 
 /// reject() of a schedule that takes everything.
 std::optional<std::string> takes_any(const ConvDesc &desc, const Target &target);
+
+/// fills_tiles() of a schedule that always does.
+bool always_fills_tiles(const ConvDesc &desc, const Params &params);
 
 /// packing() of a schedule with a parameter co_block.
 Packing packing_by_co_block(const ConvDesc &desc, const Target &target, const Params &params);

@@ -254,7 +254,7 @@ TEST(Planner, BlocksOfWeightsNarrowerThanAVectorAreLeftToTheGenericSchedule) {
     request.accuracy = Accuracy::Exact;
     const ConvDesc desc = ConvDesc::parse("conv_ci16_i9x9_co32_k3_p1");
     EXPECT_EQ(make_plan(desc, parse_target("x86_avx2"), request).plan.text(),
-              "direct/x86_avx2/co_vectors=1,rows=9,tile_p=8,unroll_ci=4");
+              "direct/x86_avx2/ci_block=16,co_vectors=1,rows=9,streams=1,tile_p=8,unroll_ci=4");
     const PlanChoice wide = make_plan(desc, parse_target("x86_avx512"), request);
     EXPECT_EQ(wide.plan.schedule, "generic");
     EXPECT_EQ(wide.plan.packing(desc).co_block, 8);
@@ -288,15 +288,60 @@ TEST(Planner, TilesOfARowAreKnownWhereRowsAreAMultipleOfThem) {
     EXPECT_EQ(row_tile("conv_ci64_i28x28_co64_k3_p1_g64", "x86_avx512", {}), 0) << "not flattened";
 }
 
-TEST(Planner, WeightsFromFarTakeMorePositionsOrFewerWeights) {
+TEST(Planner, BlocksOfInputChannelsDivideThemAndKeepTilesWhole) {
+    const auto plan = [](const char *key, const Params &params) {
+        PlanRequest request;
+        request.accuracy = Accuracy::Exact;
+        request.params = params;
+        return make_plan(ConvDesc::parse(key), parse_target("x86_avx2"), request).plan;
+    };
+    const char *far = "conv_ci512_i38x63_co64_k3_p1", *near = "conv_ci32_i28x28_co64_k3_p1";
+    const Plan blocks = plan(far, {});
+    EXPECT_EQ(512 % blocks.params.at("ci_block"), 0);
+    EXPECT_EQ(63 * blocks.params.at("rows") % blocks.params.at("tile_p"), 0) << blocks.text();
+    EXPECT_FALSE(blocks.fills_tiles(ConvDesc::parse(far)));
+    EXPECT_FALSE(blocks.settles(ConvDesc::parse(far), "ci_block"));
+    const Plan whole = plan("conv_ci512_i7x7_co64_k3_p1", {});
+    EXPECT_LT(whole.params.at("ci_block"), 512);
+    EXPECT_TRUE(whole.fills_tiles(ConvDesc::parse("conv_ci512_i7x7_co64_k3_p1"))) << "tiles of 5 of 49";
+    EXPECT_EQ(plan(near, {}).params.at("ci_block"), 32);
+    EXPECT_TRUE(plan(near, {}).settles(ConvDesc::parse(near), "ci_block"));
+    EXPECT_THROW(plan(near, {{"ci_block", 16}}), Error) << "weights of all are near";
+    EXPECT_THROW(plan(far, {{"ci_block", 100}}), Error) << "divides no 512";
+    EXPECT_THROW(plan(far, {{"ci_block", 1024}}), Error) << "more than there are";
+    EXPECT_THROW(plan(far, {{"ci_block", 64}, {"rows", 2}, {"tile_p", 4}}), Error) << "2 x 63 positions";
+}
+
+TEST(Planner, StreamsAreOfOnePosition) {
+    const auto plan = [](const char *key, const char *target, const Params &params) {
+        PlanRequest request;
+        request.params = params;
+        return make_plan(ConvDesc::parse(key), parse_target(target), request).plan;
+    };
+    const char *key = "conv_ci4096_i1_co1000_k1_nwc";
+    EXPECT_EQ(plan(key, "x86_avx512", {}).params.at("streams"), 4);
+    EXPECT_EQ(plan(key, "x86_avx512", {}).params.at("co_vectors"), 2);
+    EXPECT_EQ(plan(key, "arm_neon", {}).params.at("streams"), 1);
+    EXPECT_EQ(plan("conv_ci250_i1_co1000_k1_nwc", "x86_avx2", {}).params.at("streams"), 2) << "divides 250";
+    EXPECT_EQ(plan("conv_ci4096_i2_co1000_k1_nwc", "x86_avx2", {}).params.at("streams"), 1);
+    EXPECT_THROW(plan(key, "x86_avx2", {{"streams", 8}, {"co_vectors", 2}}), Error) << "16 accumulators";
+    EXPECT_THROW(plan("conv_ci4096_i2_co1000_k1_nwc", "x86_avx2", {{"streams", 4}}), Error) << "2 positions";
+}
+
+TEST(Planner, WeightsFromFarComeInBlocksOfChannelsOrFewer) {
     const auto plan = [](const char *key, Accuracy accuracy) {
         PlanRequest request;
         request.accuracy = accuracy;
         return make_plan(ConvDesc::parse(key), parse_target("x86_avx512"), request).plan;
     };
     // 4 vectors of 512 channels x 9 taps take 1.1 MiB, more than L2.
-    EXPECT_LT(plan("conv_ci512_i28x28_co512_k3_p1", Accuracy::Exact).params.at("co_vectors"), 4);
-    EXPECT_EQ(plan("conv_ci128_i28x28_co128_k3_p1", Accuracy::Exact).params.at("co_vectors"), 4);
+    EXPECT_EQ(plan("conv_ci512_i28x28_co512_k3_p1", Accuracy::Exact).params.at("ci_block"), 64);
+    EXPECT_EQ(plan("conv_ci128_i28x28_co128_k3_p1", Accuracy::Exact).params.at("ci_block"), 128);
+    EXPECT_LT(plan("deconv_ci512_i28x28_co512_k6_s2_p2", Accuracy::Exact).params.at("co_vectors"), 4);
+    EXPECT_EQ(plan("deconv_ci64_i28x28_co128_k6_s2_p2", Accuracy::Exact).params.at("co_vectors"), 4);
+    // Every slice streams 50 MiB of transformed weights: Winograd saves less than that takes.
+    EXPECT_EQ(plan("conv_ci512_i4x14x14_co512_k3_p1", Accuracy::Fast).variant, "direct");
+    EXPECT_EQ(plan("conv_ci256_i4x14x14_co256_k3_p1", Accuracy::Fast).variant, "winograd");
     // F(4, 3) has 9 MiB of weights for 16 tiles, F(2, 3) 4 MiB for 49.
     EXPECT_EQ(plan("conv_ci256_i14x14_co256_k3_p1", Accuracy::Fast).params.at("tile"), 2);
     EXPECT_EQ(plan("conv_ci128_i28x28_co128_k3_p1", Accuracy::Fast).params.at("tile"), 4);

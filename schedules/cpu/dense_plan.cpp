@@ -35,7 +35,7 @@ std::optional<std::string> reject_dense_tile(const ConvDesc &desc, const Target 
     return std::nullopt;
 }
 
-int choose_co_vectors(const Target &target, const ConvDesc &desc) {
+int choose_co_vectors(const Target &target, const ConvDesc &desc, bool blocks_ci) {
     const Numbers &numbers = numbers_of(target);
     const int lanes = vector_lanes(target, desc.acc_type);
     const bool is_apart = keeps_channels(desc); // lanes are groups
@@ -48,7 +48,7 @@ int choose_co_vectors(const Target &target, const ConvDesc &desc) {
     for (const DenseShape &tile : numbers.dense) {
         const int blocks = (vectors + tile.co_vectors - 1) / tile.co_vectors;
         const bool spans_groups = desc.groups > 1 && !is_apart && vectors % tile.co_vectors != 0;
-        const bool is_far = tile.co_vectors * vector_bytes > target.l2_bytes;
+        const bool is_far = !blocks_ci && tile.co_vectors * vector_bytes > target.l2_bytes;
         const double slower =
             is_far ? std::max(1.0, static_cast<double>(numbers.far_positions) / tile.positions) : 1;
         const double cost = blocks * tile.co_vectors * tile.cost * slower;

@@ -20,9 +20,9 @@ std::optional<std::string> reject_tiles(const ConvDesc &desc, const Target &targ
 std::optional<std::string> reject_dense_tile(const ConvDesc &desc, const Target &target);
 
 /// Vectors of the tile of the class that costs least over the channels of a group, those that fill the last
-/// block included and weights of a block beyond L2 counted (Numbers::far_positions); no vector beyond the
-/// channels.
-int choose_co_vectors(const Target &target, const ConvDesc &desc);
+/// block included and weights of a block beyond L2 counted (Numbers::far_positions) unless they come in
+/// blocks of input channels, too; no vector beyond the channels.
+int choose_co_vectors(const Target &target, const ConvDesc &desc, bool blocks_ci = false);
 
 /// packing() of a schedule with a parameter co_vectors.
 Packing packing_by_vectors(const ConvDesc &desc, const Target &target, const Params &params);

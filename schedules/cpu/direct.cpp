@@ -23,6 +23,8 @@ struct Blocking {
     int blocks;
     int tile_p;
     int unroll_ci; ///< input channels per iteration of the reduction's inner loop
+    int ci_block;  ///< input channels whose products are summed in registers at a time
+    int streams;   ///< parts of the input channels whose products are summed side by side
 };
 
 Blocking blocking_of(const ConvPipeline &conv, const Plan &plan) {
@@ -35,6 +37,12 @@ Blocking blocking_of(const ConvPipeline &conv, const Plan &plan) {
     b.blocks = (out[0] + rows - 1) / rows;
     b.tile_p = std::min(plan.params.at("tile_p"), b.block_p);
     b.unroll_ci = plan.params.at("unroll_ci");
+    const auto number = [&](const char *name, int otherwise) { // joined has neither
+        const auto found = plan.params.find(name);
+        return found != plan.params.end() ? found->second : otherwise;
+    };
+    b.ci_block = number("ci_block", conv.desc.ci / conv.desc.groups);
+    b.streams = number("streams", 1);
     return b;
 }
 
@@ -68,6 +76,66 @@ void schedule_strip(ConvPipeline &conv, const Plan &plan, const Blocking &b, Var
             .vectorize(r_v);
     } else if (d.in_layout == Layout::ChannelsLast && d.ci >= b.lanes)
         strip.vectorize(conv.ci, b.lanes, TailStrategy::GuardWithIf);
+}
+
+/// Sums one block of input channels after the other, so that the weights of a block stay in L1 or L2 for all
+/// positions: `tile` becomes the pipeline of such a block, whose sums in registers are added to those of the
+/// channels of `co_o`.
+void sum_blocks(ConvPipeline &tile, const Blocking &b, const Var &co_o) {
+    Func whole = tile.acc;
+    const Var position = tile.at[0];
+    RVar r_b("r_b"), r_i("r_i");
+    Var block("ci_block"), co_u("co_u"), co_v("co_v"), p_t("p_t"), p_i("p_i");
+    whole.update().split(*tile.r_ci, r_b, r_i, b.ci_block, TailStrategy::GuardWithIf); // divides: no guard
+    tile.acc = whole.update().rfactor(r_b, block);
+    tile.r_ci = r_i;
+    whole.compute_at(tile.output, co_o)
+        .store_in(MemoryType::Heap)
+        .bound_extent(tile.co, b.co_block)
+        .bound_extent(position, static_cast<int>(rounded_up(b.block_p, b.tile_p)))
+        .split(tile.co, co_u, co_v, b.lanes, TailStrategy::RoundUp)
+        .vectorize(co_v)
+        .unroll(co_u);
+    whole.update()
+        .split(tile.co, co_u, co_v, b.lanes, TailStrategy::GuardWithIf)
+        .split(position, p_t, p_i, b.tile_p, TailStrategy::RoundUp)
+        .reorder({co_v, co_u, p_i, p_t, r_b})
+        .vectorize(co_v)
+        .unroll(co_u)
+        .unroll(p_i);
+    tile.acc.compute_at(whole, p_t);
+}
+
+/// The sums of one position, those of several parts of the input channels side by side: memory delivers more
+/// where several streams of weights are read.
+void sum_streams(ConvPipeline &conv, const Blocking &b, const Var &p_t) {
+    Func whole = conv.acc;
+    RVar r_s("r_s"), r_i("r_i"), r_o("r_o"), r_u("r_u");
+    Var stream("stream"), co_u("co_u"), co_v("co_v");
+    const int part_ci = conv.desc.ci / conv.desc.groups / b.streams;
+    whole.update().split(*conv.r_ci, r_s, r_i, part_ci, TailStrategy::GuardWithIf); // divides: no guard
+    Func part = whole.update().rfactor(r_s, stream);
+    for (Func *sum : {&whole, &part}) {
+        sum->compute_at(conv.output, p_t)
+            .store_in(MemoryType::Register)
+            .bound_extent(conv.co, b.co_block)
+            .split(conv.co, co_u, co_v, b.lanes, TailStrategy::RoundUp)
+            .vectorize(co_v)
+            .unroll(co_u)
+            .update()
+            .split(conv.co, co_u, co_v, b.lanes, TailStrategy::GuardWithIf)
+            .vectorize(co_v)
+            .unroll(co_u);
+    }
+    whole.update().reorder(co_v, co_u, r_s).unroll(r_s);
+    part.bound_extent(stream, b.streams).unroll(stream);
+    std::vector<Halide::VarOrRVar> order = {co_v, co_u, stream, r_u, r_o};
+    order.insert(order.end(), conv.r_k.begin(), conv.r_k.end());
+    part.update()
+        .split(r_i, r_o, r_u, b.unroll_ci, TailStrategy::GuardWithIf)
+        .reorder(order)
+        .unroll(stream)
+        .unroll(r_u);
 }
 
 /// Loads the inputs of unrolled channels as vectors, to be multiplied by their lanes.
@@ -154,10 +222,17 @@ void schedule_direct(ConvPipeline &conv, const Plan &plan) {
     else
         conv.output.parallel(co_o);
 
-    conv.acc.compute_at(conv.output, p_t);
+    ConvPipeline tile = conv;
+    if (b.ci_block < conv.desc.ci / conv.desc.groups)
+        sum_blocks(tile, b, co_o);
+    else
+        conv.acc.compute_at(conv.output, p_t);
     if (conv.row_tile > 0)
-        conv.acc.align_bounds(conv.at[0], conv.row_tile);
-    schedule_dense_tile(conv, plan.target, {conv.at[0], b.co_block, b.lanes, b.tile_p, b.unroll_ci});
+        tile.acc.align_bounds(conv.at[0], conv.row_tile);
+    if (b.streams > 1)
+        sum_streams(tile, b, p_t);
+    else
+        schedule_dense_tile(tile, plan.target, {conv.at[0], b.co_block, b.lanes, b.tile_p, b.unroll_ci});
     if (conv.is_padded() || stages_gathered(conv) || conv.desc.in_layout == Layout::ChannelsFirst)
         schedule_strip(conv, plan, b, p_b);
 }

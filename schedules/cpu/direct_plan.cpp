@@ -1,6 +1,7 @@
 // Planning side of the direct schedule (schedule.h): which problems it takes, and its numbers from
 // register and cache arithmetic.
 #include "generators/conv_shape.h"
+#include "generators/error.h"
 #include "generators/variant.h"
 #include "schedules/cpu/dense_plan.h"
 #include "schedules/cpu/tiles.h"
@@ -17,8 +18,12 @@ std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
     return reject_dense_tile(desc, target);
 }
 
-/// One position, a fully connected layer: the loads of the weights bound it. The most accumulators hide the
-/// latency, and a block's weights are one long stream; fewer where zero weights would be more than 1/16.
+bool has_one_position(const ConvDesc &desc) {
+    return spatial_product(out_extents(desc), desc.rank) == 1;
+}
+
+/// Such a layer, a fully connected one, is bound by the loads of the weights. The most accumulators hide the
+/// latency; fewer where zero weights would be more than 1/16.
 int choose_fully_connected_vectors(int most, int co, int lanes) {
     for (int vectors = most; vectors > 1; vectors--) {
         const int block = vectors * lanes;
@@ -29,10 +34,24 @@ int choose_fully_connected_vectors(int most, int co, int lanes) {
 }
 
 int choose_vectors(const ConvDesc &desc, const Target &target) {
-    if (desc.groups == 1 && spatial_product(out_extents(desc), desc.rank) == 1)
-        return choose_fully_connected_vectors(numbers_of(target).one_position_vectors, desc.co,
+    const Numbers &numbers = numbers_of(target);
+    if (desc.groups == 1 && has_one_position(desc))
+        return choose_fully_connected_vectors(numbers.one_position_vectors / numbers.streams, desc.co,
                                               vector_lanes(target, desc.acc_type));
-    return choose_co_vectors(target, desc);
+    return choose_co_vectors(target, desc, /* blocks_ci */ true);
+}
+
+/// As many streams of at least kFewest channels as the class reads; fewer where they do not divide the
+/// channels or would take more accumulators than there are.
+int choose_streams(const ConvDesc &desc, const Target &target, int co_vectors) {
+    constexpr int kFewest = 64;
+    const Numbers &numbers = numbers_of(target);
+    const int ci = desc.ci / desc.groups;
+    int streams = has_one_position(desc) ? numbers.streams : 1;
+    while (streams > 1 && (ci % streams != 0 || ci / streams < kFewest ||
+                           streams * co_vectors > numbers.one_position_vectors))
+        streams /= 2;
+    return streams;
 }
 
 /// Whether the weights, which every block reads, take more than L2.
@@ -42,16 +61,46 @@ bool has_far_weights(const ConvDesc &d, const Target &target) {
            target.l2_bytes;
 }
 
+/// Part of L2 beyond which weights of a block of channels are read from L3 for every tile, and that of those
+/// that stay beside input and sums. Seen on Ice Lake: 3x3x3 of 512 channels 1.6 times, 3x3 of 512 channels
+/// stride 2 1.1 times as fast in blocks; none where the weights of all channels take 0.4 of L2.
+constexpr double kFarPanel = 0.5, kNearPanel = 0.25;
+
+/// Part of L2 that the weights of `ci` channels take beside a block of output channels.
+double panel_part(const ConvDesc &d, const Target &target, int co_vectors, int ci) {
+    return static_cast<double>(co_vectors) * target.vector_bytes * ci *
+           static_cast<double>(spatial_product(d.kernel, d.rank)) / target.l2_bytes;
+}
+
+/// The most channels of a block whose weights stay near; all where those of all do, or no divisor is that
+/// small.
+int near_channels(const ConvDesc &d, const Target &target, int co_vectors) {
+    const int ci = d.ci / d.groups;
+    if (panel_part(d, target, co_vectors, ci) <= kFarPanel)
+        return ci;
+    constexpr int kFewest = 16;
+    for (int block = ci / 2; block >= kFewest; block--) {
+        if (ci % block == 0 && panel_part(d, target, co_vectors, block) <= kNearPanel)
+            return block;
+    }
+    return ci;
+}
+
 /// Rows of a block of the merged problem such that blocks are equally high and a block's input takes about
 /// L2, or Numbers::strip of it where every element serves several taps (twice L2 where weights come from
 /// beyond it, for lower blocks read these more often): it is read once per block of co_block
-/// channels, while lower blocks copy more halo rows and stream the weights more often.
-int choose_rows(const ConvDesc &d, const Target &target) {
+/// channels, while lower blocks copy more halo rows and stream the weights more often. All rows where
+/// channels come in blocks, if the workspace holds them: a block reads its part only.
+int choose_rows(const ConvDesc &d, const Target &target, int co_vectors) {
+    constexpr int64_t kWorkspace = 3584 * 1024;
     const Spatial out = out_extents(d);
     const bool is_gathered = is_pointwise(d); // strided
     int64_t row_bytes = static_cast<int64_t>(d.ci) * static_cast<int64_t>(dtype_bytes(d.in_type));
     for (int a = 1; a < d.rank; a++)
         row_bytes *= is_gathered ? out[a] : d.in[a] + d.pad_begin[a] + d.pad_end[a];
+    const int64_t all_rows = d.in[0] + d.pad_begin[0] + d.pad_end[0];
+    if (near_channels(d, target, co_vectors) < d.ci / d.groups && all_rows * row_bytes <= kWorkspace)
+        return out[0];
     constexpr double kFarStrip = 2;
     const bool is_window = spatial_product(d.kernel, d.rank) > 1;
     const double part = !is_window ? 1 : has_far_weights(d, target) ? kFarStrip : numbers_of(target).strip;
@@ -104,6 +153,84 @@ bool spills_if_unrolled(const ConvDesc &merged, const Target &target, const Para
                target.vector_registers - 2;
 }
 
+/// Output positions of a block of rows of the merged problem.
+int64_t block_positions(const ConvDesc &merged, const Params &params) {
+    return int64_t{row_positions(merged)} * params.at("rows");
+}
+
+/// Whether tiles of a block of positions can be whole: what they compute beyond the last is that of the last
+/// position, which a strip of rows of an earlier block does not hold.
+bool can_fill_tiles(const ConvDesc &merged, const Params &params) {
+    return params.at("rows") >= out_extents(merged)[0] || reads_in_place(merged) ||
+           block_positions(merged, params) % params.at("tile_p") == 0;
+}
+
+/// `tile`, or where tiles must be whole and it does not divide the positions of a block, the most that do and
+/// hide the latency of a multiply-add; `tile` if none does.
+int choose_whole_tile(const ConvDesc &merged, const Numbers &numbers, const Params &params, int tile) {
+    Params whole = params;
+    for (int &fewer = whole["tile_p"] = tile; fewer * params.at("co_vectors") > numbers.accumulators;
+         fewer--) {
+        if (can_fill_tiles(merged, whole))
+            return fewer;
+    }
+    return tile;
+}
+
+/// The input channels of a block: all, too, where a block of positions is one tile, or its tiles cannot be
+/// whole.
+int choose_ci_block(const ConvDesc &merged, const Target &target, const Params &params) {
+    const bool is_one_tile = block_positions(merged, params) <= params.at("tile_p");
+    return is_one_tile || !can_fill_tiles(merged, params)
+               ? merged.ci / merged.groups
+               : near_channels(merged, target, params.at("co_vectors"));
+}
+
+bool settles(const ConvDesc &desc, const Target &target, const std::string &number) {
+    if (number == "streams")
+        return !has_one_position(desc);
+    return number == "ci_block" &&
+           panel_part(desc, target, numbers_of(target).most_vectors(), desc.ci / desc.groups) <= kNearPanel;
+}
+
+/// Throws Error(BadArgument) for streams that are none.
+void check_streams(const ConvDesc &desc, const Target &target, const Params &params) {
+    const int streams = params.at("streams"), ci = desc.ci / desc.groups;
+    const int most = numbers_of(target).one_position_vectors / params.at("co_vectors");
+    if (streams > 1 &&
+        (!has_one_position(desc) || streams > most || ci % (streams * params.at("unroll_ci")) != 0))
+        throw Error(ErrorCode::BadArgument,
+                    target.name + " direct: streams is " + std::to_string(streams) +
+                        ", want 1, or with one output position at most " + std::to_string(most) +
+                        " that times unroll_ci divide ci / groups = " + std::to_string(ci));
+}
+
+/// Throws Error(BadArgument) for blocks of input channels that are none, or that gain nothing.
+void check_ci_block(const ConvDesc &merged, const Target &target, const Params &params) {
+    const int ci = merged.ci / merged.groups, block = params.at("ci_block");
+    const auto fail = [&](const std::string &want) {
+        throw Error(ErrorCode::BadArgument, target.name + " direct: ci_block is " + std::to_string(block) +
+                                                ", want " + want + " ci / groups = " + std::to_string(ci));
+    };
+    if (block > ci || ci % block != 0)
+        fail("a divisor of");
+    if (block == ci)
+        return;
+    if (panel_part(merged, target, params.at("co_vectors"), ci) <= kNearPanel)
+        fail("no blocks, for weights of all channels stay in L2:");
+    if (block % params.at("unroll_ci") != 0)
+        fail("a multiple of unroll_ci = " + std::to_string(params.at("unroll_ci")) + " that divides");
+    if (!can_fill_tiles(merged, params))
+        fail("no blocks, for tile_p does not divide the positions of a block:");
+}
+
+/// Whether sums of a block of channels are added to what lies in memory: each position may be added to once,
+/// so that tiles must not overlap.
+bool fills_tiles(const ConvDesc &desc, const Params &params) {
+    return params.at("ci_block") < desc.ci / desc.groups &&
+           block_positions(merge_trivial_axes(desc), params) % params.at("tile_p") != 0;
+}
+
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
     const int lanes = vector_lanes(target, desc.acc_type);
     const Numbers &numbers = numbers_of(target);
@@ -113,16 +240,24 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const Spatial out = out_extents(merged);
     derive(full, "rows",
            reads_in_place(merged) ? choose_positions(merged, target, full["co_vectors"])
-                                  : choose_rows(merged, target));
+                                  : choose_rows(merged, target, full["co_vectors"]));
     full["rows"] = std::min(full["rows"], out[0]);
-    const int64_t block_p = int64_t{row_positions(merged)} * full["rows"];
+    const int64_t block_p = block_positions(merged, full);
     const int row = merged.rank > 1 ? out[merged.rank - 1] : 0;
-    derive(full, "tile_p", choose_tile_p(numbers, full["co_vectors"], block_p, row));
+    const int tile = choose_tile_p(numbers, full["co_vectors"], block_p, row);
+    derive(full, "tile_p",
+           near_channels(merged, target, full["co_vectors"]) < desc.ci / desc.groups
+               ? choose_whole_tile(merged, numbers, full, tile)
+               : tile);
+    const int streams = derive(full, "streams", choose_streams(desc, target, full["co_vectors"]));
+    const int ci_block = derive(full, "ci_block", choose_ci_block(merged, target, full));
     derive(full, "unroll_ci",
-           spills_if_unrolled(merged, target, full) ? 1 : choose_unroll_ci(desc.ci / desc.groups));
-    const bool has_one_position = spatial_product(out, merged.rank) == 1;
+           spills_if_unrolled(merged, target, full) ? 1 : choose_unroll_ci(ci_block / streams));
+    check_streams(desc, target, full);
+    check_ci_block(merged, target, full);
     check_dense_tile("direct", desc, target, full,
-                     has_one_position ? numbers.one_position_vectors : numbers.most_vectors(), co_block);
+                     has_one_position(desc) ? numbers.one_position_vectors : numbers.most_vectors(),
+                     co_block);
     return full;
 }
 
@@ -186,7 +321,9 @@ SchedulePlanning direct_planning() {
             nullptr,
             /* copies_rows */ true,
             nullptr,
-            row_tile};
+            row_tile,
+            fills_tiles,
+            settles};
 }
 
 } // namespace convsmith::cpu

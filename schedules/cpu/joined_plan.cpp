@@ -59,7 +59,13 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const ConvDesc merged = merge_trivial_axes(desc);
     if (merged.rank == 1 && merged.kernel[0] == 1)
         derive(full, "rows", choose_positions(merged, target));
-    return direct_planning().complete(desc, target, full, co_block);
+    // The filter that is filled up is near, and read by several positions.
+    full["ci_block"] = desc.ci / desc.groups;
+    full["streams"] = 1;
+    full = direct_planning().complete(desc, target, full, co_block);
+    full.erase("ci_block");
+    full.erase("streams");
+    return full;
 }
 
 } // namespace

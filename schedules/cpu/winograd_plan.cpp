@@ -81,13 +81,15 @@ int choose_tile_t(const Numbers &numbers, int co_vectors, int strip_t) {
     return best;
 }
 
+/// Weights beyond so many bytes come from what is left of a shared L3, or from memory, so many bytes a cycle.
+constexpr double kShareOfL3 = 4.0 * 1024 * 1024, kFarBytesPerCycle = 5;
+
 /// The strip that costs least. Every strip streams all weights, from L3 (16 bytes a cycle, while the first of
-/// its register tiles computes) or, beyond 4 MiB, from what is left of a shared L3 or memory (5 bytes a
-/// cycle). Its transformed input is written once and read for every group of channels: beyond half of L2 at 8
-/// bytes a cycle. Its padded input is copied, 4 bytes a cycle. All of it must fit the workspace.
+/// its register tiles computes) or from farther away. Its transformed input is written once and read for
+/// every group of channels: beyond half of L2 at 8 bytes a cycle. Its padded input is copied, 4 bytes a
+/// cycle. All of it must fit the workspace.
 Strip choose_strip(const ConvDesc &d, const Target &target, int tile, int co_vectors) {
     constexpr double kWorkspace = 3.5 * 1024 * 1024;
-    constexpr double kShareOfL3 = 4.0 * 1024 * 1024;
     constexpr int kGroup = 64; // output channels
     const Sizing s = sizing_of(d, target, tile);
     Strip best;
@@ -104,8 +106,8 @@ Strip choose_strip(const ConvDesc &d, const Target &target, int tile, int co_vec
             s.product_cycles *
             static_cast<double>(rounded_up(strip_t, tile_t) * (strips - 1) + rounded_up(last_t, tile_t));
         const double hidden = s.product_cycles * tile_t;
-        const double weights =
-            s.weight_bytes > kShareOfL3 ? s.weight_bytes / 5 : std::max(0.0, s.weight_bytes / 16 - hidden);
+        const double weights = s.weight_bytes > kShareOfL3 ? s.weight_bytes / kFarBytesPerCycle
+                                                           : std::max(0.0, s.weight_bytes / 16 - hidden);
         const double passes = 1 + static_cast<double>(d.co) / kGroup;
         const double reads = input > target.l2_bytes / 2.0 ? input * passes / 8 : 0;
         const double cycles = products + strips * (weights + reads + padded / 4);
@@ -128,6 +130,24 @@ int choose_tile(const ConvDesc &merged, const Target &target) {
     return cycles(2) < cycles(tile) ? 2 : tile;
 }
 
+/// Whether the slices of an axis that is not transformed, each of which streams all weights, read them longer
+/// than Winograd saves: sums as they are read them once, in blocks of input channels (direct_plan.cpp). 15 %
+/// for tiles that overlap and what stands around multiply-adds. C3D's 512 channels, weights of 50 MB, on Ice
+/// Lake: 120 and 17 ms, 91 and 13 ms as they are.
+bool streams_weights(const ConvDesc &d, const Target &target, int tile) {
+    constexpr double kOverhead = 1.15;
+    constexpr int kFmasPerCycle = 2;
+    const Numbers &numbers = numbers_of(target);
+    const WinogradTiles tiles = winograd_tiles(d, tile);
+    if (tiles.slices == 1 || !numbers.weighs_winograd_tiles)
+        return false;
+    const double weights = static_cast<double>(spatial_product(d.kernel, d.rank)) * d.ci * d.co;
+    const double macs = weights * static_cast<double>(spatial_product(out_extents(d), d.rank));
+    const double direct = macs / (kFmasPerCycle * vector_lanes(target, d.acc_type)) * kOverhead +
+                          4 * weights / kFarBytesPerCycle;
+    return tiles.slices * choose_strip(d, target, tile, numbers.dense.front().co_vectors).cycles > direct;
+}
+
 /// Both transforms cost about 800 instructions per tile and vector of channels, the products of a tile 36
 /// FMAs per pair of vector and channel: below 32 channels the transforms take most of what is saved, below 16
 /// where a tap is 5 wide.
@@ -140,12 +160,15 @@ std::optional<std::string> loses(const ConvDesc &desc, const Target &target) {
     if (desc.ci < kFewestChannels || desc.co < kFewestChannels)
         return "fewer than " + std::to_string(kFewestChannels) +
                " channels: the transforms take what is saved";
-    const int tile = choose_tile(merge_trivial_axes(desc), target);
+    const ConvDesc merged = merge_trivial_axes(desc);
+    const int tile = choose_tile(merged, target);
     const double gain = winograd_gain(desc, tile);
     if (gain < kLeastGain)
         return "saves too little: " + std::to_string(gain) + " multiplications per one, tiles overhang";
     if (winograd_tiles(desc, tile).total() < kFewestTiles)
         return "fewer than " + std::to_string(kFewestTiles) + " tiles for the weights of a transform";
+    if (streams_weights(merged, target, tile))
+        return "slices that stream the weights each: that takes longer than the sums";
     return std::nullopt;
 }
 

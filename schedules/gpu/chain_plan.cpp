@@ -46,7 +46,7 @@ SchedulePlanning chain_planning() {
                                  reject,
                                  complete,
                                  packing_of_warps};
-    planning.fills_tiles = true;
+    planning.fills_tiles = always_fills_tiles;
     planning.inlines_ops = true;
     return planning;
 }

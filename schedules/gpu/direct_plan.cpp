@@ -40,7 +40,7 @@ SchedulePlanning direct_planning() {
                                  complete,
                                  packing_of_warps};
     planning.row_tile = row_tile;
-    planning.fills_tiles = true;
+    planning.fills_tiles = always_fills_tiles;
     planning.copies_windows = true;
     return planning;
 }

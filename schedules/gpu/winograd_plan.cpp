@@ -45,7 +45,7 @@ SchedulePlanning winograd_planning() {
                                  complete,
                                  packing_of_warps,
                                  loses};
-    planning.fills_tiles = true;
+    planning.fills_tiles = always_fills_tiles;
     return planning;
 }
 

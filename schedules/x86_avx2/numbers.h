@@ -17,6 +17,7 @@ inline cpu::Numbers numbers() {
         {4, 3, 1.05}, // 12 + 3 + 1 = 16
     };
     n.one_position_vectors = 8;
+    n.streams = 4;
     // 8 accumulators + 3 weights of a row of taps + inputs; 7 for rows of 7 and 14.
     n.channelwise = {{1, 4, 2}, {1, 8, 1}, {1, 7, 1}};
     n.channelwise_lines = {{2, 2, 2}, {2, 4, 1}};

@@ -21,6 +21,7 @@ inline cpu::Numbers numbers() {
     n.whole_positions = 0.5, n.block_far_weights = 0.25; // multiply-adds are twice as fast, L3 is not
     n.weighs_winograd_tiles = true;
     n.one_position_vectors = 8;
+    n.streams = 4;
     // As for AVX2: tiles of 14 to 16 are up to twice as slow (LLVM moves the loads of all taps to the front,
     // and spills them). A vector is a cache line.
     n.channelwise = {{1, 4, 2}, {1, 8, 1}, {1, 7, 1}};
