@@ -39,11 +39,11 @@ bool is_pointwise(const ConvDesc &desc) {
 bool is_winograd(const ConvDesc &desc) {
     const bool is_f32 = desc.in_type == DType::F32 && desc.weight_type == DType::F32 &&
                         desc.acc_type == DType::F32 && desc.out_type == DType::F32;
-    if (desc.op != Op::Conv || !is_f32 || desc.is_open() || desc.is_fused || desc.groups != 1 ||
+    if (desc.op != Op::Conv || !is_f32 || desc.is_open() || desc.is_fused || is_depthwise(desc) ||
         desc.rearrange != Rearrange::None)
         return false;
     int transformed = 0;
-    int64_t terms = desc.ci; // of the sums in the transformed domain
+    int64_t terms = desc.ci / desc.groups; // of the sums in the transformed domain
     for (int a = 0; a < desc.rank; a++) {
         if (desc.stride[a] != 1 || (desc.kernel[a] != 1 && desc.dilation[a] != 1))
             return false;

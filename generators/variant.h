@@ -33,9 +33,9 @@ const VariantInfo &variant_info(std::string_view name);
 /// A conv with a kernel of 1, one group and no padding: a matrix product at every position.
 bool is_pointwise(const ConvDesc &desc);
 
-/// A conv that the Winograd algorithm takes: f32 throughout, closed, stored as it is computed, one group,
-/// stride and dilation 1, three taps along one or two axes and one along the others, at most
-/// kWinogradMaxChannels input channels.
+/// A conv that the Winograd algorithm takes: f32 throughout, closed, stored as it is computed, not
+/// depthwise, stride and dilation 1, three or five taps along one or two axes and any number along a third,
+/// at most kWinogradMaxChannels terms in a sum.
 bool is_winograd(const ConvDesc &desc);
 
 /// A conv with one input channel per group.

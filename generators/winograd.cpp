@@ -150,10 +150,10 @@ ConvPipeline winograd_pipeline(const ConvDesc &desc, const Packing &packing, con
 
     WinogradParts &w = *conv.winograd;
     const int direct_taps = w.direct ? conv.desc.kernel[0] : 1;
-    const Halide::RDom r(0, conv.desc.ci, 0, direct_taps, "r");
+    const Halide::RDom r(0, conv.desc.ci / conv.desc.groups, 0, direct_taps, "r");
     conv.r_ci = r[0];
     const std::vector<Var> args = tile_args(conv, conv.co);
-    std::vector<Expr> at = with({args.begin(), args.end()}, 0, *conv.r_ci);
+    std::vector<Expr> at = with({args.begin(), args.end()}, 0, group_begin(conv) + *conv.r_ci);
     std::vector<Expr> elements(w.a.begin(), w.a.end());
     if (w.direct) {
         conv.r_k = {r[1]};

@@ -235,13 +235,7 @@ PlanChoice tuned_plan(const ConvDesc &desc, const Target &target, const PlanRequ
     same.params = tuned.params;
     check_request(same);
     PlanChoice choice = own_plan(desc, target, same);
-    // A number that is younger than the record is derived.
-    const Params &params = choice.plan.params;
-    const bool has_same = std::all_of(tuned.params.begin(), tuned.params.end(), [&](const auto &number) {
-        const auto own = params.find(number.first);
-        return own != params.end() && own->second == number.second;
-    });
-    if (!has_same)
+    if (choice.plan.params != tuned.params)
         refuse("its numbers are no longer legal: they become " + choice.plan.text());
     const Packing packing = choice.plan.packing(desc);
     if ((request.co_block != 0 && packing.co_block != request.co_block) ||

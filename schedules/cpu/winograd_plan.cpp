@@ -16,13 +16,14 @@ namespace {
 
 /// Vectors of the first tile that pads the channels by at most an eighth, else of the one that pads them
 /// least; slower tiles only where one block of them holds all channels.
-int choose_vectors(const Numbers &numbers, int co, int lanes) {
+int choose_vectors(const Numbers &numbers, const ConvDesc &d, int lanes) {
+    const int co = d.co / d.groups;
     constexpr int kPadded = 8;
     int best = 1, least = 0;
     for (const DenseShape &shape : numbers.dense) {
         const int block = shape.co_vectors * lanes;
         const int padded = static_cast<int>(rounded_up(co, block)) - co;
-        if (co > block && shape.cost > 1)
+        if ((co > block && shape.cost > 1) || (d.groups > 1 && co % block != 0))
             continue;
         if (padded * kPadded <= co)
             return shape.co_vectors;
@@ -59,7 +60,7 @@ Sizing sizing_of(const ConvDesc &d, const Target &target, int tile) {
     for (int a = strip_axis + 1; a < d.rank; a++)
         s.row_bytes *= d.in[a] + d.pad_begin[a] + d.pad_end[a];
     s.transformed_bytes = 4.0 * d.ci * s.tiles.elements * s.tiles.direct_taps;
-    s.weight_bytes = s.transformed_bytes * d.co;
+    s.weight_bytes = s.transformed_bytes * d.co / d.groups;
     s.product_cycles = s.weight_bytes / 4 / (kFmasPerCycle * vector_lanes(target, d.acc_type));
     s.tile = d.kernel[strip_axis] > 1 ? tile : 1;
     s.halo = d.kernel[strip_axis] - 1;
@@ -141,7 +142,7 @@ bool streams_weights(const ConvDesc &d, const Target &target, int tile) {
     const WinogradTiles tiles = winograd_tiles(d, tile);
     if (tiles.slices == 1 || !numbers.weighs_winograd_tiles)
         return false;
-    const double weights = static_cast<double>(spatial_product(d.kernel, d.rank)) * d.ci * d.co;
+    const double weights = static_cast<double>(spatial_product(d.kernel, d.rank)) * d.ci * d.co / d.groups;
     const double macs = weights * static_cast<double>(spatial_product(out_extents(d), d.rank));
     const double direct = macs / (kFmasPerCycle * vector_lanes(target, d.acc_type)) * kOverhead +
                           4 * weights / kFarBytesPerCycle;
@@ -157,9 +158,9 @@ std::optional<std::string> loses(const ConvDesc &desc, const Target &target) {
     const int kFewestChannels = is_wide ? 16 : 32;
     constexpr double kLeastGain = 1.4;
     constexpr int kFewestTiles = 4;
-    if (desc.ci < kFewestChannels || desc.co < kFewestChannels)
+    if (std::min(desc.ci, desc.co) / desc.groups < kFewestChannels)
         return "fewer than " + std::to_string(kFewestChannels) +
-               " channels: the transforms take what is saved";
+               " channels of a group: the transforms take what is saved";
     const ConvDesc merged = merge_trivial_axes(desc);
     const int tile = choose_tile(merged, target);
     const double gain = winograd_gain(desc, tile);
@@ -195,14 +196,28 @@ void check_params(const ConvDesc &desc, const Target &target, const Params &p) {
     if (registers > target.vector_registers)
         fail("co_vectors x tile_t needs " + std::to_string(registers) + " registers, the target has " +
              std::to_string(target.vector_registers));
+    const int block = vectors * vector_lanes(target, desc.acc_type);
+    if (desc.groups > 1 && desc.co / desc.groups % block != 0)
+        fail("co_vectors makes blocks of " + std::to_string(block) + " channels, which do not divide the " +
+             std::to_string(desc.co / desc.groups) + " of a group");
     // A group of blocks that reaches beyond the channels is stored from before the first of them.
-    const int kept = p.at("co_blocks") * vectors * vector_lanes(target, desc.acc_type);
+    const int kept = p.at("co_blocks") * block;
     if (p.at("co_blocks") > 1 && kept > desc.co)
         fail("co_blocks x co_vectors keeps " + std::to_string(kept) + " channels, the problem has " +
              std::to_string(desc.co));
-    if (desc.ci % p.at("unroll_ci") != 0)
+    const int ci = desc.ci / desc.groups;
+    if (ci % p.at("unroll_ci") != 0)
         fail("unroll_ci is " + std::to_string(p.at("unroll_ci")) +
-             ", want a divisor of ci = " + std::to_string(desc.ci));
+             ", want a divisor of ci / groups = " + std::to_string(ci));
+}
+
+/// A block of output channels sums over the input channels of one group.
+std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
+    const int lanes = vector_lanes(target, desc.acc_type);
+    if (desc.groups > 1 && desc.co / desc.groups % lanes != 0)
+        return "co per group is " + std::to_string(desc.co / desc.groups) + ", not a multiple of the " +
+               std::to_string(lanes) + " lanes of a vector";
+    return reject_short_residual(desc, target);
 }
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
@@ -210,7 +225,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const Numbers &numbers = numbers_of(target);
     Params full = params;
     const ConvDesc d = merge_trivial_axes(desc);
-    derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(numbers, desc.co, lanes));
+    derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(numbers, desc, lanes));
     check_co_vectors("winograd", target, full["co_vectors"], numbers.most_vectors(), lanes, co_block);
     if ((full["co_vectors"] - 1) * lanes >= desc.co) // Halide 14 compiles no loop that it finds empty
         throw Error(ErrorCode::BadArgument, target.name + " winograd: co_vectors is " +
@@ -225,7 +240,8 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     derive(full, "tile_t", choose_tile_t(numbers, full["co_vectors"], strip_t));
     full["tile_t"] = std::min(full["tile_t"], strip_t);
     derive(full, "co_blocks", choose_co_blocks(d, full["co_vectors"] * lanes, strip_t, tiles.elements));
-    derive(full, "unroll_ci", desc.ci % 4 == 0 ? 4 : desc.ci % 2 == 0 ? 2 : 1);
+    const int ci = desc.ci / desc.groups;
+    derive(full, "unroll_ci", ci % 4 == 0 ? 4 : ci % 2 == 0 ? 2 : 1);
     check_params(desc, target, full);
     return full;
 }
@@ -240,7 +256,7 @@ SchedulePlanning winograd_planning() {
     return {{
 #include "schedules/cpu/winograd_params.inc"
             },
-            reject_short_residual,
+            reject,
             complete,
             packing,
             loses};

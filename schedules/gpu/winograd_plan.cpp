@@ -21,6 +21,12 @@ std::optional<std::string> loses(const ConvDesc &desc, const Target &) {
     return std::nullopt;
 }
 
+std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
+    if (desc.groups > 1)
+        return "groups: a warp's channels have the same input";
+    return reject_doubles(desc, target);
+}
+
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
     const ConvDesc d = merge_trivial_axes(desc);
     const std::string schedule = target.name + " winograd";
@@ -41,7 +47,7 @@ SchedulePlanning winograd_planning() {
     SchedulePlanning planning = {{
 #include "schedules/gpu/winograd_params.inc"
                                  },
-                                 reject_doubles,
+                                 reject,
                                  complete,
                                  packing_of_warps,
                                  loses};
