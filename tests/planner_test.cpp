@@ -295,21 +295,21 @@ TEST(Planner, BlocksOfInputChannelsDivideThemAndKeepTilesWhole) {
         request.params = params;
         return make_plan(ConvDesc::parse(key), parse_target("x86_avx2"), request).plan;
     };
-    const char *far = "conv_ci512_i38x63_co64_k3_p1", *near = "conv_ci32_i28x28_co64_k3_p1";
+    const char *far = "conv_ci1024_i38x66_co64_k3_p1", *near = "conv_ci32_i28x28_co64_k3_p1";
     const Plan blocks = plan(far, {});
-    EXPECT_EQ(512 % blocks.params.at("ci_block"), 0);
-    EXPECT_EQ(63 * blocks.params.at("rows") % blocks.params.at("tile_p"), 0) << blocks.text();
+    EXPECT_EQ(1024 % blocks.params.at("ci_block"), 0);
+    EXPECT_EQ(66 * blocks.params.at("rows") % blocks.params.at("tile_p"), 0) << blocks.text();
     EXPECT_FALSE(blocks.fills_tiles(ConvDesc::parse(far)));
     EXPECT_FALSE(blocks.settles(ConvDesc::parse(far), "ci_block"));
-    const Plan whole = plan("conv_ci512_i7x7_co64_k3_p1", {});
-    EXPECT_LT(whole.params.at("ci_block"), 512);
-    EXPECT_TRUE(whole.fills_tiles(ConvDesc::parse("conv_ci512_i7x7_co64_k3_p1"))) << "tiles of 5 of 49";
+    const Plan whole = plan("conv_ci1024_i7x7_co64_k3_p1", {});
+    EXPECT_LT(whole.params.at("ci_block"), 1024);
+    EXPECT_TRUE(whole.fills_tiles(ConvDesc::parse("conv_ci1024_i7x7_co64_k3_p1"))) << "tiles of 5 of 49";
     EXPECT_EQ(plan(near, {}).params.at("ci_block"), 32);
     EXPECT_TRUE(plan(near, {}).settles(ConvDesc::parse(near), "ci_block"));
     EXPECT_THROW(plan(near, {{"ci_block", 16}}), Error) << "weights of all are near";
-    EXPECT_THROW(plan(far, {{"ci_block", 100}}), Error) << "divides no 512";
-    EXPECT_THROW(plan(far, {{"ci_block", 1024}}), Error) << "more than there are";
-    EXPECT_THROW(plan(far, {{"ci_block", 64}, {"rows", 2}, {"tile_p", 4}}), Error) << "2 x 63 positions";
+    EXPECT_THROW(plan(far, {{"ci_block", 100}}), Error) << "divides no 1024";
+    EXPECT_THROW(plan(far, {{"ci_block", 2048}}), Error) << "more than there are";
+    EXPECT_THROW(plan(far, {{"ci_block", 64}, {"rows", 1}, {"tile_p", 4}}), Error) << "66 positions";
 }
 
 TEST(Planner, StreamsAreOfOnePosition) {
