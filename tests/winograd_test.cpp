@@ -107,7 +107,7 @@ TEST(WinogradPlan, ExactAccuracyExcludesIt) {
 TEST(WinogradPlan, OtherTypesAndProblemsNeverGetIt) {
     for (const char *key : {"conv_ci64_i56x56_co64_k3_p1_f64", "conv_ci64_i56x56_co64_k3_p1_f32xf32xf64xf32",
                             "conv_ci64_i56x56_co64_k3_p1_s2", "conv_ci64_i56x56_co64_k3_p2_d2",
-                            "conv_ci64_i56x56_co64_k3_p1_g2", "conv_ci64_i56x56_co64_k7_p3",
+                            "conv_ci64_i56x56_co64_k3_p1_g64", "conv_ci64_i56x56_co64_k7_p3",
                             "conv_ci64_i56x56_co64_k3x4", "conv_n0_ci64_i56x56_co64_k3_p1",
                             "conv_ci768_i8x9x9_co64_k3_p1", "conv_ci64_i56x56_co64_k3_p1_pixelshuffle2"}) {
         EXPECT_NE(plan_of(key).plan.variant, "winograd") << key;
@@ -115,6 +115,24 @@ TEST(WinogradPlan, OtherTypesAndProblemsNeverGetIt) {
         request.variant = "winograd";
         EXPECT_NE(error_of([&] { plan_of(key, request); }, ErrorCode::Unsupported), "") << key;
     }
+}
+
+TEST(WinogradPlan, BlocksOfChannelsLieWithinAGroup) {
+    const PlanChoice halves = plan_of("conv_ci128_i28x28_co96_k3_p1_g2"); // 48 channels are 3 blocks of 16
+    EXPECT_EQ(halves.plan.variant, "winograd");
+    EXPECT_EQ(48 % halves.plan.packing(ConvDesc::parse("conv_ci128_i28x28_co96_k3_p1_g2")).co_block, 0);
+    EXPECT_NE(rejection_of(plan_of("conv_ci128_i28x28_co72_k3_p1_g2"), "winograd/x86_avx2")
+                  .find("36, not a multiple"),
+              std::string::npos);
+    EXPECT_NE(rejection_of(plan_of("conv_ci64_i28x28_co128_k3_p1_g4"), "winograd/x86_avx2")
+                  .find("fewer than 32 channels of a group"),
+              std::string::npos);
+    PlanRequest request;
+    request.variant = "winograd";
+    request.params = {{"co_vectors", 4}}; // 32 channels
+    EXPECT_NE(error_of([&] { plan_of("conv_ci128_i28x28_co96_k3_p1_g2", request); }, ErrorCode::BadArgument)
+                  .find("do not divide the 48 of a group"),
+              std::string::npos);
 }
 
 TEST(WinogradPlan, IsLeftOutWhereItIsNotExpectedToBeFaster) {
