@@ -94,7 +94,8 @@ struct Exponential {
 Exponential exponential(const Real &x) {
     constexpr double kLog2 = 0.693147180559945309417;
     const bool is_float = x.e.type().bits() == 32;
-    const Real least = max(x, is_float ? -87 : -708);
+    const double lowest = is_float ? -87 : -708;
+    const Real least = select(x < lowest, x.like(lowest), x);               // max() would make it of NaN
     const Expr n = Halide::cast(Halide::Int(32), (least / kLog2 + -0.5).e); // cut off towards 0: the nearest
     const Real r = least + -kLog2 * Real{Halide::cast(x.e.type(), n)};
     const int terms = is_float ? 8 : 14;

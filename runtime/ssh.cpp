@@ -180,7 +180,8 @@ RemoteSession::~RemoteSession() {
     close(errors_);
     if (child_ > 0) {
         // At the end of its input the program ends, its directory is removed, and ssh ends.
-        for (int waited = 0; waited < 2000; waited++) {
+        constexpr int kPatience = 10000; // ms, of a busy machine
+        for (int waited = 0; waited < kPatience; waited++) {
             if (waitpid(child_, nullptr, WNOHANG) == child_)
                 return;
             usleep(1000);

@@ -5,10 +5,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <limits>
+#include <memory>
 #include <set>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -424,6 +428,41 @@ CallCost cost_of(const Kernel &kernel, const ConvDesc &closed) {
     const NamedTensors tensors = tensors_of(problem, output);
     return {microseconds_of([&] { kernel.run(tensors, filter); }),
             microseconds_of(kernel.bind(tensors, filter))};
+}
+
+TEST(KernelRun, EpiloguesHaveTheirLimitsAndKeepNan) {
+    const double inf = std::numeric_limits<double>::infinity(), nan = std::nan("");
+    const std::vector<double> inputs = {-inf, -1e30, -200, -88, 0, 88, 200, 1e30, inf};
+    Jit jit(no_disk());
+    const auto results = [&](const std::string &epilogue) {
+        const ConvDesc desc = ConvDesc::parse("identity_ci16_i1_nwc_" + epilogue);
+        Tensor input(DType::F32, {1, 1, 16}), output(DType::F32, {1, 1, 16});
+        for (int64_t i = 0; i < input.elements(); i++)
+            input.set(i, i < static_cast<int64_t>(inputs.size()) ? inputs[static_cast<size_t>(i)] : nan);
+        const std::shared_ptr<const Kernel> kernel = jit.kernel(desc);
+        kernel->run({{"input", input.view()}, {"output", output.view()}}, PackedFilter());
+        std::vector<double> values;
+        for (int64_t i = 0; i < output.elements(); i++)
+            values.push_back(output.get(i));
+        return values;
+    };
+    const std::vector<std::pair<std::string, std::function<double(double)>>> rows = {
+        {"tanh", [](double x) { return std::tanh(x); }},
+        {"sigmoid", [](double x) { return 1 / (1 + std::exp(-x)); }},
+        {"elu", [](double x) { return x < 0 ? std::expm1(x) : x; }},
+        {"softplus", [](double x) { return x > 0 ? x : std::log1p(std::exp(x)); }},
+    };
+    for (const auto &[name, reference] : rows) {
+        const std::vector<double> values = results(name);
+        for (size_t i = 0; i < inputs.size(); i++) {
+            const double want = static_cast<float>(reference(inputs[i]));
+            if (std::isinf(want))
+                EXPECT_EQ(values[i], want) << name << " of " << inputs[i];
+            else
+                EXPECT_NEAR(values[i], want, 1e-6 * std::fabs(want) + 1e-37) << name << " of " << inputs[i];
+        }
+        EXPECT_TRUE(std::isnan(values.back())) << name << " of NaN is " << values.back();
+    }
 }
 
 TEST(KernelRun, CallCostsAtMostTwoMicroseconds) {

@@ -324,6 +324,11 @@ TEST(Planner, StreamsAreOfOnePosition) {
     EXPECT_EQ(plan(key, "arm_neon", {}).params.at("streams"), 1);
     EXPECT_EQ(plan("conv_ci250_i1_co1000_k1_nwc", "x86_avx2", {}).params.at("streams"), 2) << "divides 250";
     EXPECT_EQ(plan("conv_ci4096_i2_co1000_k1_nwc", "x86_avx2", {}).params.at("streams"), 1);
+    const Plan odd = plan("conv_ci4095_i1_co1024_k1_nwc", "x86_avx2", {});
+    EXPECT_EQ(odd.params.at("streams"), 1);
+    EXPECT_EQ(odd.params.at("co_vectors"), 8) << "as many accumulators hide the latency";
+    EXPECT_TRUE(odd.settles(ConvDesc::parse("conv_ci4095_i1_co1024_k1_nwc"), "ci_block"));
+    EXPECT_THROW(plan(key, "x86_avx512", {{"ci_block", 64}}), Error) << "a single tile";
     EXPECT_THROW(plan(key, "x86_avx2", {{"streams", 8}, {"co_vectors", 2}}), Error) << "16 accumulators";
     EXPECT_THROW(plan("conv_ci4096_i2_co1000_k1_nwc", "x86_avx2", {{"streams", 4}}), Error) << "2 positions";
 }

@@ -23,8 +23,11 @@ std::optional<std::string> reject_tiles(const ConvDesc &desc, const Target &targ
 }
 
 std::optional<std::string> reject_dense_tile(const ConvDesc &desc, const Target &target) {
-    if (auto reason = reject_tiles(desc, target))
-        return reason;
+    const auto reason = reject_tiles(desc, target);
+    return reason ? reason : reject_split_groups(desc, target);
+}
+
+std::optional<std::string> reject_split_groups(const ConvDesc &desc, const Target &target) {
     const int lanes = vector_lanes(target, desc.acc_type);
     const bool is_apart = keeps_channels(desc); // lanes are groups
     const int co = is_apart ? desc.co : desc.co / desc.groups;

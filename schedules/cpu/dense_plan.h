@@ -15,6 +15,9 @@ namespace convsmith::cpu {
 /// Why no schedule of register tiles takes a problem, whatever its channels; nothing if one may.
 std::optional<std::string> reject_tiles(const ConvDesc &desc, const Target &target);
 
+/// Why a vector of output channels would span groups, or groups that are lanes fill none; nothing if neither.
+std::optional<std::string> reject_split_groups(const ConvDesc &desc, const Target &target);
+
 /// Why an op that sums over channels has no such tile; nothing if it has: reject() of a schedule
 /// (schedule.h).
 std::optional<std::string> reject_dense_tile(const ConvDesc &desc, const Target &target);

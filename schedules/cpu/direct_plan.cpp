@@ -33,14 +33,6 @@ int choose_fully_connected_vectors(int most, int co, int lanes) {
     return std::min(most, (co + lanes - 1) / lanes);
 }
 
-int choose_vectors(const ConvDesc &desc, const Target &target) {
-    const Numbers &numbers = numbers_of(target);
-    if (desc.groups == 1 && has_one_position(desc))
-        return choose_fully_connected_vectors(numbers.one_position_vectors / numbers.streams, desc.co,
-                                              vector_lanes(target, desc.acc_type));
-    return choose_co_vectors(target, desc, /* blocks_ci */ true);
-}
-
 /// As many streams of at least kFewest channels as the class reads; fewer where they do not divide the
 /// channels or would take more accumulators than there are.
 int choose_streams(const ConvDesc &desc, const Target &target, int co_vectors) {
@@ -54,6 +46,14 @@ int choose_streams(const ConvDesc &desc, const Target &target, int co_vectors) {
     return streams;
 }
 
+int choose_vectors(const ConvDesc &desc, const Target &target) {
+    if (desc.groups == 1 && has_one_position(desc))
+        return choose_fully_connected_vectors(numbers_of(target).one_position_vectors /
+                                                  choose_streams(desc, target, 1),
+                                              desc.co, vector_lanes(target, desc.acc_type));
+    return choose_co_vectors(target, desc, /* blocks_ci */ true);
+}
+
 /// Whether the weights, which every block reads, take more than L2.
 bool has_far_weights(const ConvDesc &d, const Target &target) {
     return int64_t{d.co} * (d.ci / d.groups) * spatial_product(d.kernel, d.rank) *
@@ -63,8 +63,7 @@ bool has_far_weights(const ConvDesc &d, const Target &target) {
 
 /// Part of L2 beyond which weights of a block of channels are read from L3 for every tile, and that of those
 /// that stay beside input and sums. Seen on Ice Lake: 3x3x3 of 512 channels 1.6 times, 3x3 of 512 channels
-/// stride 2 1.1 times as fast in blocks; none or 0.9 times where the
-/// weights of all channels take half of L2.
+/// stride 2 1.1 times as fast in blocks, 3x3 of 256 channels 0.9 times.
 constexpr double kFarPanel = 0.75, kNearPanel = 0.25;
 
 /// Part of L2 that the weights of `ci` channels take beside a block of output channels.
@@ -93,14 +92,13 @@ int near_channels(const ConvDesc &d, const Target &target, int co_vectors) {
 /// channels, while lower blocks copy more halo rows and stream the weights more often. All rows where
 /// channels come in blocks, if the workspace holds them: a block reads its part only.
 int choose_rows(const ConvDesc &d, const Target &target, int co_vectors) {
-    constexpr int64_t kWorkspace = 3584 * 1024;
     const Spatial out = out_extents(d);
     const bool is_gathered = is_pointwise(d); // strided
     int64_t row_bytes = static_cast<int64_t>(d.ci) * static_cast<int64_t>(dtype_bytes(d.in_type));
     for (int a = 1; a < d.rank; a++)
         row_bytes *= is_gathered ? out[a] : d.in[a] + d.pad_begin[a] + d.pad_end[a];
     const int64_t all_rows = d.in[0] + d.pad_begin[0] + d.pad_end[0];
-    if (near_channels(d, target, co_vectors) < d.ci / d.groups && all_rows * row_bytes <= kWorkspace)
+    if (near_channels(d, target, co_vectors) < d.ci / d.groups && all_rows * row_bytes <= kMostWorkspace)
         return out[0];
     constexpr double kFarStrip = 2;
     const bool is_window = spatial_product(d.kernel, d.rank) > 1;
@@ -170,19 +168,23 @@ bool can_fill_tiles(const ConvDesc &merged, const Params &params) {
 /// hide the latency of a multiply-add; `tile` if none does.
 int choose_whole_tile(const ConvDesc &merged, const Numbers &numbers, const Params &params, int tile) {
     Params whole = params;
-    for (int &fewer = whole["tile_p"] = tile; fewer * params.at("co_vectors") > numbers.accumulators;
-         fewer--) {
+    for (int fewer = tile; fewer * params.at("co_vectors") > numbers.accumulators; fewer--) {
+        whole["tile_p"] = fewer;
         if (can_fill_tiles(merged, whole))
             return fewer;
     }
     return tile;
 }
 
+/// Whether a block of positions is one tile, which nothing would be near for.
+bool is_one_tile(const ConvDesc &merged, const Params &params) {
+    return block_positions(merged, params) <= params.at("tile_p");
+}
+
 /// The input channels of a block: all, too, where a block of positions is one tile, or its tiles cannot be
 /// whole.
 int choose_ci_block(const ConvDesc &merged, const Target &target, const Params &params) {
-    const bool is_one_tile = block_positions(merged, params) <= params.at("tile_p");
-    return is_one_tile || !can_fill_tiles(merged, params)
+    return is_one_tile(merged, params) || !can_fill_tiles(merged, params)
                ? merged.ci / merged.groups
                : near_channels(merged, target, params.at("co_vectors"));
 }
@@ -190,8 +192,9 @@ int choose_ci_block(const ConvDesc &merged, const Target &target, const Params &
 bool settles(const ConvDesc &desc, const Target &target, const std::string &number) {
     if (number == "streams")
         return !has_one_position(desc);
+    const int most = numbers_of(target).most_vectors();
     return number == "ci_block" &&
-           panel_part(desc, target, numbers_of(target).most_vectors(), desc.ci / desc.groups) <= kNearPanel;
+           (has_one_position(desc) || panel_part(desc, target, most, desc.ci / desc.groups) <= kNearPanel);
 }
 
 /// Throws Error(BadArgument) for streams that are none.
@@ -219,6 +222,8 @@ void check_ci_block(const ConvDesc &merged, const Target &target, const Params &
         return;
     if (panel_part(merged, target, params.at("co_vectors"), ci) <= kNearPanel)
         fail("no blocks, for weights of all channels stay in L2:");
+    if (is_one_tile(merged, params))
+        fail("no blocks, for a single tile:");
     if (block % params.at("unroll_ci") != 0)
         fail("a multiple of unroll_ci = " + std::to_string(params.at("unroll_ci")) + " that divides");
     if (!can_fill_tiles(merged, params))

@@ -33,6 +33,8 @@ int choose_vectors(const Numbers &numbers, const ConvDesc &d, int lanes) {
     return best;
 }
 
+constexpr int kFmasPerCycle = 2;
+
 /// What a strip of `rows` rows of tiles holds and costs.
 struct Strip {
     int rows = 1;
@@ -52,7 +54,6 @@ struct Sizing {
 };
 
 Sizing sizing_of(const ConvDesc &d, const Target &target, int tile) {
-    constexpr int kFmasPerCycle = 2;
     Sizing s;
     s.tiles = winograd_tiles(d, tile);
     const int strip_axis = s.tiles.strip_axis;
@@ -90,7 +91,6 @@ constexpr double kShareOfL3 = 4.0 * 1024 * 1024, kFarBytesPerCycle = 5;
 /// every group of channels: beyond half of L2 at 8 bytes a cycle. Its padded input is copied, 4 bytes a
 /// cycle. All of it must fit the workspace.
 Strip choose_strip(const ConvDesc &d, const Target &target, int tile, int co_vectors) {
-    constexpr double kWorkspace = 3.5 * 1024 * 1024;
     constexpr int kGroup = 64; // output channels
     const Sizing s = sizing_of(d, target, tile);
     Strip best;
@@ -99,7 +99,7 @@ Strip choose_strip(const ConvDesc &d, const Target &target, int tile, int co_vec
         const int strip_t = rows * s.tiles.row_tiles;
         const double input = s.transformed_bytes * strip_t;
         const double padded = s.row_bytes * (rows * s.tile + s.halo);
-        if (rows > 1 && input + padded > kWorkspace)
+        if (rows > 1 && input + padded > kMostWorkspace)
             break;
         const int tile_t = choose_tile_t(numbers_of(target), co_vectors, strip_t);
         const int last_t = (s.tiles.rows - (strips - 1) * rows) * s.tiles.row_tiles;
@@ -137,7 +137,6 @@ int choose_tile(const ConvDesc &merged, const Target &target) {
 /// Lake: 120 and 17 ms, 91 and 13 ms as they are.
 bool streams_weights(const ConvDesc &d, const Target &target, int tile) {
     constexpr double kOverhead = 1.15;
-    constexpr int kFmasPerCycle = 2;
     const Numbers &numbers = numbers_of(target);
     const WinogradTiles tiles = winograd_tiles(d, tile);
     if (tiles.slices == 1 || !numbers.weighs_winograd_tiles)
@@ -213,11 +212,8 @@ void check_params(const ConvDesc &desc, const Target &target, const Params &p) {
 
 /// A block of output channels sums over the input channels of one group.
 std::optional<std::string> reject(const ConvDesc &desc, const Target &target) {
-    const int lanes = vector_lanes(target, desc.acc_type);
-    if (desc.groups > 1 && desc.co / desc.groups % lanes != 0)
-        return "co per group is " + std::to_string(desc.co / desc.groups) + ", not a multiple of the " +
-               std::to_string(lanes) + " lanes of a vector";
-    return reject_short_residual(desc, target);
+    const auto reason = reject_split_groups(desc, target);
+    return reason ? reason : reject_short_residual(desc, target);
 }
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
