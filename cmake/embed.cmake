@@ -6,3 +6,18 @@ function(embed file variable header)
   file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/${header} @ONLY
        CONTENT "#pragma once\n\nconstexpr const char ${variable}[] = R\"embedded(@text@)embedded\";\n")
 endfunction()
+
+# embed_llvm(source variable header): the same of the LLVM code that clang makes of a C file without system headers, for
+# programs that compile it for any platform.
+function(embed_llvm source variable header)
+  find_program(CONVSMITH_CLANG NAMES clang-${LLVM_VERSION_MAJOR} HINTS ${LLVM_TOOLS_BINARY_DIR} REQUIRED
+               DOC "clang of the LLVM that Halide is built with")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+  get_filename_component(name ${source} NAME_WE)
+  set(code ${PROJECT_BINARY_DIR}/generated/${name}.ll)
+  execute_process(
+    COMMAND ${CONVSMITH_CLANG} -std=c99 -O2 -fPIC -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables
+            -I ${PROJECT_SOURCE_DIR} -S -emit-llvm ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${code}
+    COMMAND_ERROR_IS_FATAL ANY)
+  embed(${code} ${variable} ${header})
+endfunction()

@@ -142,4 +142,8 @@ void set_num_threads(int threads);
 /// Threads that a kernel call uses now, at least 1.
 int num_threads();
 
+/// Gives back the scratch memory that JIT kernels keep for their next calls: about as much as the largest
+/// call took. Any thread may call it at any time.
+void release_workspace();
+
 } // namespace convsmith

@@ -7,6 +7,7 @@
 #include "runtime/device_call.h"
 #include "runtime/kernel.h"
 #include "runtime/thread_pool.h"
+#include "runtime/workspace_pool.h"
 #include "schedules/machine_code.h"
 
 #include <llvm/Config/llvm-config.h>
@@ -173,6 +174,9 @@ void Linker::load_runtime(const std::string &object) {
     using SetPrint = halide_print_t (*)(halide_print_t);
     lookup<SetErrorHandler>(dylib, "halide_set_error_handler")(record_error);
     lookup<SetPrint>(dylib, "halide_set_custom_print")(discard_print);
+    lookup<halide_malloc_t (*)(halide_malloc_t)>(dylib,
+                                                 "halide_set_custom_malloc")(convsmith_workspace_malloc);
+    lookup<halide_free_t (*)(halide_free_t)>(dylib, "halide_set_custom_free")(convsmith_workspace_free);
     using SetLoadLibrary = halide_load_library_t (*)(halide_load_library_t);
     lookup<SetLoadLibrary>(dylib, "halide_set_custom_load_library")(load_device_library);
     using ParallelFor = int (*)(void *, ParallelTask, int, int, uint8_t *);
@@ -281,6 +285,10 @@ void set_num_threads(int threads) {
                                                 ", want 0 (every core) or more");
     }
     set_parallel_threads(threads);
+}
+
+void release_workspace() {
+    convsmith_workspace_release();
 }
 
 int num_threads() {

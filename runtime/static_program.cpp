@@ -10,6 +10,7 @@
 #include "runtime/frontend/file_io.h"
 #include "runtime/harness_source.h"
 #include "runtime/library/pack_reference.h"
+#include "runtime/library/runtime_object.h"
 #include "runtime/process.h"
 #include "runtime/serve_source.h"
 #include "schedules/lower.h"
@@ -171,8 +172,7 @@ std::string ProgramMaker::link(const ProgramBatch &batch) const {
     if (!fs::exists(runtime)) {
         prepare_halide();
         try {
-            Halide::compile_standalone_runtime({{Halide::OutputFileType::object, runtime}},
-                                               Halide::Target(target_.platform));
+            write_file_atomically(runtime, library::library_runtime_object(target_.platform, false));
         } catch (const Halide::Error &e) {
             throw Error(ErrorCode::Compile,
                         fmt::format("Halide runtime for {}: {}", target_.platform, e.what()));

@@ -46,7 +46,7 @@ packages=(
     # compiler and build
     cmake make ninja-build g++ pkg-config
     # kernels: code generation, linking it in-process, threads
-    "libhalide$version-0-dev" "llvm-$version-dev" libpthreadpool-dev
+    "libhalide$version-0-dev" "llvm-$version-dev" "clang-$version" libpthreadpool-dev
     # front ends, command line, output
     libonnx-dev libprotobuf-dev protobuf-compiler nlohmann-json3-dev libcli11-dev libfmt-dev libspdlog-dev libpng-dev
     # the tuner's cost model

@@ -128,6 +128,8 @@ int main(void) {
         return 5;
     for (i = 0; i < 4; i++)
         printf("%g ", (double)third[i]);
+    demo_release_workspace();
+    other_release_workspace();
     free(memory);
     return 0;
 }
@@ -143,6 +145,49 @@ int main(void) {
             is_foreign_first ? std::vector<std::string>{} : std::vector<std::string>{foreign_archive};
         EXPECT_EQ(run_c(tools, program, libraries, {}, last), "18 36 44 32 ") << is_foreign_first;
     }
+}
+
+TEST_F(LibraryLink, ScratchMemoryIsKeptBetweenCallsUntilReleased) {
+    const TempDir dir;
+    build_library({layer("strips", "conv_ci64_i28x28_co64_k3_p1")},
+                  library_options("kept", dir.path(), {"x86_avx2"}));
+    const char *const program = R"(
+#include "kept.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+static long faults(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+}
+int main(void) {
+    static float input[28 * 28 * 64], output[28 * 28 * 64], weights[64 * 64 * 9];
+    kept_strips_args args;
+    void *packed = NULL;
+    long before;
+    int i;
+    if (posix_memalign(&packed, KEPT_FILTER_ALIGNMENT, KEPT_STRIPS_FILTER_ELEMENTS * sizeof(float)) != 0)
+        return 1;
+    kept_set_num_threads(1);
+    if (kept_strips_pack(weights, (float *)packed) != 0)
+        return 2;
+    args.input = input; args.filter = (const float *)packed; args.output = output;
+    if (kept_strips(&args) != 0)
+        return 3;
+    before = faults();
+    for (i = 0; i < 50; i++)
+        kept_strips(&args);
+    printf("%d", faults() - before < 50);
+    kept_release_workspace();
+    before = faults();
+    kept_strips(&args);
+    printf("%d", faults() - before > 10);
+    return 0;
+}
+)";
+    EXPECT_EQ(run_c(native_toolchain(), program, {{"kept", dir.path()}}), "11")
+        << "few page faults in 50 calls; many after the release";
 }
 
 TEST_F(LibraryLink, BuildsInTwoProcessesAreTheSameBytes) {

@@ -9,6 +9,7 @@
 #include "runtime/frontend/file_io.h"
 #include "runtime/library/data_object.h"
 #include "runtime/library/pack_reference.h"
+#include "runtime/library/runtime_object.h"
 #include "schedules/lower.h"
 #include "schedules/machine_code.h"
 
@@ -166,13 +167,10 @@ void write_archive(const std::vector<std::string> &objects, const Halide::Target
 
 void write_runtime(const Platform &platform, const ArchivePlaces &places) {
     const std::string object = (places.scratch / "halide_runtime.o").string();
-    Halide::Target target(platform.name);
-    if (is_gpu(platform.members[0]))
-        target.set_feature(Halide::Target::CUDA);
     at_halide_border("Halide runtime for " + platform.name, [&] {
-        Halide::compile_standalone_runtime({{Halide::OutputFileType::object, object}}, target);
+        write_file_atomically(object, library_runtime_object(platform.name, is_gpu(platform.members[0])));
     });
-    write_archive({object}, target, places.output / "libconvsmith_runtime.a");
+    write_archive({object}, Halide::Target(platform.name), places.output / "libconvsmith_runtime.a");
 }
 
 } // namespace

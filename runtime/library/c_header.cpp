@@ -121,12 +121,19 @@ static inline const char *@name@_error_text(int code) {
 /* Parts of the Halide runtime that comes with the library. */
 int halide_set_num_threads(int threads);
 void halide_shutdown_thread_pool(void);
+void convsmith_workspace_release(void);
 
 /* Threads that kernels use from now on, shared by everything in the process that runs on Halide; 0 = one per
  * core. Ends the workers there are, so no kernel may be running. Returns the number before. */
 static inline int @name@_set_num_threads(int threads) {
     halide_shutdown_thread_pool();
     return halide_set_num_threads(threads);
+}
+
+/* Gives back the scratch memory that kernels keep for their next calls: about as much as the largest call
+ * took. Any thread may call it at any time. */
+static inline void @name@_release_workspace(void) {
+    convsmith_workspace_release();
 }
 
 )text";

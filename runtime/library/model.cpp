@@ -134,8 +134,8 @@ std::vector<Platform> group_targets(const LibraryOptions &options) {
 class IdentifierPool {
 public:
     IdentifierPool() {
-        for (const char *word :
-             {"buffer", "dim", "set_num_threads", "platform", "filter_alignment", "device", "device_message"})
+        for (const char *word : {"buffer", "dim", "set_num_threads", "release_workspace", "platform",
+                                 "filter_alignment", "device", "device_message"})
             taken_.insert(word);
     }
 
