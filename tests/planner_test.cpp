@@ -254,7 +254,7 @@ TEST(Planner, BlocksOfWeightsNarrowerThanAVectorAreLeftToTheGenericSchedule) {
     request.accuracy = Accuracy::Exact;
     const ConvDesc desc = ConvDesc::parse("conv_ci16_i9x9_co32_k3_p1");
     EXPECT_EQ(make_plan(desc, parse_target("x86_avx2"), request).plan.text(),
-              "direct/x86_avx2/ci_block=16,co_vectors=1,rows=9,streams=1,tile_p=8,unroll_ci=4");
+              "direct/x86_avx2/ci_block=16,co_blocks=1,co_vectors=1,rows=9,streams=1,tile_p=8,unroll_ci=4");
     const PlanChoice wide = make_plan(desc, parse_target("x86_avx512"), request);
     EXPECT_EQ(wide.plan.schedule, "generic");
     EXPECT_EQ(wide.plan.packing(desc).co_block, 8);
@@ -310,6 +310,37 @@ TEST(Planner, BlocksOfInputChannelsDivideThemAndKeepTilesWhole) {
     EXPECT_THROW(plan(far, {{"ci_block", 100}}), Error) << "divides no 1024";
     EXPECT_THROW(plan(far, {{"ci_block", 2048}}), Error) << "more than there are";
     EXPECT_THROW(plan(far, {{"ci_block", 64}, {"rows", 1}, {"tile_p", 4}}), Error) << "66 positions";
+}
+
+TEST(Planner, ATileMeetsSeveralBlocksOfChannelsWhereStoresTakeLongerThanSums) {
+    const auto plan = [](const char *key, const char *target, const Params &params = {}) {
+        PlanRequest request;
+        request.accuracy = Accuracy::Exact;
+        request.params = params;
+        return make_plan(ConvDesc::parse(key), parse_target(target), request).plan;
+    };
+    const auto co_blocks = [&](const char *key, const char *target) {
+        const Plan made = plan(key, target);
+        EXPECT_EQ(made.settles(ConvDesc::parse(key), "co_blocks"), made.params.at("co_blocks") == 1) << key;
+        return made.params.at("co_blocks");
+    };
+    EXPECT_EQ(co_blocks("conv_ci64_i56x56_co256_k1", "x86_avx2"), 16) << "all, of 2 vectors";
+    EXPECT_EQ(co_blocks("conv_ci64_i56x56_co256_k1", "x86_avx512"), 4) << "all, of 4 vectors";
+    EXPECT_EQ(co_blocks("conv_ci64_i56x56_co256_k1", "arm_neon"), 16) << "all, of 4 vectors";
+    EXPECT_EQ(co_blocks("conv_ci256_i14x14_co1024_k1", "x86_avx2"), 16) << "a quarter of 1 MiB of weights";
+    EXPECT_EQ(co_blocks("conv_ci64_i7x7_co256_k1", "x86_avx2"), 1) << "few outputs";
+    EXPECT_EQ(co_blocks("conv_ci64_i56x56_co256_k3_p1", "x86_avx2"), 1) << "many products";
+    EXPECT_EQ(co_blocks("conv_ci64_i56x56_co256_k1_g2", "x86_avx2"), 1) << "groups read other channels";
+    EXPECT_EQ(co_blocks("conv_ci64_i56x56_co256_k1_nhwc2nchw", "x86_avx2"), 1) << "planes";
+    EXPECT_LE(plan("conv_ci3_i224x224_co64_k3_p1", "x86_avx2").params.at("rows"), 28)
+        << "threads share rows instead of channels";
+    const char *key = "conv_ci64_i56x56_co256_k1";
+    EXPECT_EQ(plan(key, "x86_avx2", {{"co_blocks", 4}}).params.at("co_blocks"), 4);
+    EXPECT_THROW(plan(key, "x86_avx2", {{"co_blocks", 17}}), Error) << "more than there are";
+    EXPECT_THROW(plan("conv_ci64_i9x9_co256_k1_g2", "x86_avx2", {{"co_blocks", 2}}), Error) << "groups";
+    EXPECT_THROW(plan("conv_ci1024_i1x1_co256_k1", "x86_avx2", {{"co_blocks", 2}}), Error) << "streams";
+    EXPECT_THROW(plan("conv_ci1024_i7x7_co64_k3_p1", "x86_avx2", {{"co_blocks", 2}}), Error)
+        << "blocks of input channels";
 }
 
 TEST(Planner, StreamsAreOfOnePosition) {

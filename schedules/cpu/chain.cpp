@@ -27,6 +27,7 @@ namespace {
 struct OpTile {
     int lanes, co_vectors, tile_x, tile_y;
     bool is_channelwise;
+    int co_blocks = 1; ///< of a dense op: blocks of channels of a tile before the next tile's
 };
 
 /// `width`: positions side by side that tiles cover, a row or all that a task flattens.
@@ -46,8 +47,8 @@ OpTile tile_of(const ConvPipeline &part, const Plan &plan, int width, bool has_w
 /// rows are `rows`, undefined where x counts all positions.
 Var schedule_tiles(ConvPipeline &part, const Var &x, int width, const std::optional<Var> &rows,
                    const OpTile &tile, std::vector<VarOrRVar> &order) {
-    Var co_o("co_o"), co_i("co_i"), co_u("co_u"), co_v("co_v"), x_o("x_o"), x_i("x_i"), y_o("y_o"),
-        y_i("y_i");
+    Var co_g("co_g"), co_o("co_o"), co_i("co_i"), co_u("co_u"), co_v("co_v"), x_o("x_o"), x_i("x_i"),
+        y_o("y_o"), y_i("y_i");
     const TailStrategy tail = tile.is_channelwise ? TailStrategy::ShiftInwards : TailStrategy::GuardWithIf;
     part.output.split(part.co, co_o, co_i, tile.co_vectors * tile.lanes, tail)
         .split(co_i, co_u, co_v, tile.lanes, TailStrategy::GuardWithIf)
@@ -57,15 +58,20 @@ Var schedule_tiles(ConvPipeline &part, const Var &x, int width, const std::optio
         part.output.split(*rows, y_o, y_i, tile.tile_y, TailStrategy::ShiftInwards).unroll(y_i);
         order.insert(order.end(), {y_i, co_o, x_o, y_o});
     } else {
-        order.insert(order.end(), {tile.is_channelwise ? co_o : x_o, tile.is_channelwise ? x_o : co_o});
-        // A panel of a dense op's weights stays in L1 for the block.
+        if (tile.is_channelwise) {
+            order.insert(order.end(), {co_o, x_o});
+        } else {
+            part.output.split(co_o, co_g, co_o, tile.co_blocks, TailStrategy::GuardWithIf);
+            order.insert(order.end(), {co_o, x_o, co_g});
+        }
+        // Panels of a dense op's weights stay near for the block.
         if (rows)
             order.insert(tile.is_channelwise ? order.end() : order.end() - 1, *rows);
     }
     part.output.vectorize(co_v).unroll(co_u).unroll(x_i);
     if (tile.is_channelwise && are_all_at_borders(width, tile.tile_x))
         part.output.unroll(x_o);
-    return tile.is_channelwise ? co_o : x_o;
+    return co_o;
 }
 
 /// The accumulators of a tile, and the padded rows of a dense op.
@@ -97,6 +103,8 @@ void schedule_chain(ConvPipeline &conv, const Plan &plan) {
     const bool is_flat = flattens_positions(last.desc, last.packing);
     const int rows = plan.params.at("rows"), width = row_positions(last.desc);
     OpTile tile = tile_of(last, plan, is_flat ? rows * width : width, true);
+    if (!tile.is_channelwise) // what the others store lies in L2
+        tile.co_blocks = choose_co_blocks(last.desc, plan.target, tile.co_vectors);
     conv.output.split(last.at.back(), task, within, is_flat ? rows * width : rows,
                       TailStrategy::ShiftInwards);
     const Var around = is_flat ? schedule_tiles(last, within, rows * width, std::nullopt, tile, order)

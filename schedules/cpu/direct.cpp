@@ -25,6 +25,7 @@ struct Blocking {
     int unroll_ci; ///< input channels per iteration of the reduction's inner loop
     int ci_block;  ///< input channels whose products are summed in registers at a time
     int streams;   ///< parts of the input channels whose products are summed side by side
+    int co_blocks; ///< blocks of output channels of a tile of positions before the next tile's
 };
 
 Blocking blocking_of(const ConvPipeline &conv, const Plan &plan) {
@@ -37,12 +38,13 @@ Blocking blocking_of(const ConvPipeline &conv, const Plan &plan) {
     b.blocks = (out[0] + rows - 1) / rows;
     b.tile_p = std::min(plan.params.at("tile_p"), b.block_p);
     b.unroll_ci = plan.params.at("unroll_ci");
-    const auto number = [&](const char *name, int otherwise) { // joined has neither
+    const auto number = [&](const char *name, int otherwise) { // joined has none of them
         const auto found = plan.params.find(name);
         return found != plan.params.end() ? found->second : otherwise;
     };
     b.ci_block = number("ci_block", conv.desc.ci / conv.desc.groups);
     b.streams = number("streams", 1);
+    b.co_blocks = number("co_blocks", 1);
     return b;
 }
 
@@ -80,8 +82,8 @@ void schedule_strip(ConvPipeline &conv, const Plan &plan, const Blocking &b, Var
 
 /// Sums one block of input channels after the other, so that the weights of a block stay in L1 or L2 for all
 /// positions: `tile` becomes the pipeline of such a block, whose sums in registers are added to those of the
-/// channels of `co_o`.
-void sum_blocks(ConvPipeline &tile, const Blocking &b, const Var &co_o) {
+/// channels of `group`.
+void sum_blocks(ConvPipeline &tile, const Blocking &b, const Var &group) {
     Func whole = tile.acc;
     const Var position = tile.at[0];
     RVar r_b("r_b"), r_i("r_i");
@@ -89,7 +91,7 @@ void sum_blocks(ConvPipeline &tile, const Blocking &b, const Var &co_o) {
     whole.update().split(*tile.r_ci, r_b, r_i, b.ci_block, TailStrategy::GuardWithIf); // divides: no guard
     tile.acc = whole.update().rfactor(r_b, block);
     tile.r_ci = r_i;
-    whole.compute_at(tile.output, co_o)
+    whole.compute_at(tile.output, group)
         .store_in(MemoryType::Heap)
         .bound_extent(tile.co, b.co_block)
         .bound_extent(position, static_cast<int>(rounded_up(b.block_p, b.tile_p)))
@@ -108,7 +110,7 @@ void sum_blocks(ConvPipeline &tile, const Blocking &b, const Var &co_o) {
 
 /// The sums of one position, those of several parts of the input channels side by side: memory delivers more
 /// where several streams of weights are read.
-void sum_streams(ConvPipeline &conv, const Blocking &b, const Var &p_t) {
+void sum_streams(ConvPipeline &conv, const Blocking &b, const Var &at) {
     Func whole = conv.acc;
     RVar r_s("r_s"), r_i("r_i"), r_o("r_o"), r_u("r_u");
     Var stream("stream"), co_u("co_u"), co_v("co_v");
@@ -116,7 +118,7 @@ void sum_streams(ConvPipeline &conv, const Blocking &b, const Var &p_t) {
     whole.update().split(*conv.r_ci, r_s, r_i, part_ci, TailStrategy::GuardWithIf); // divides: no guard
     Func part = whole.update().rfactor(r_s, stream);
     for (Func *sum : {&whole, &part}) {
-        sum->compute_at(conv.output, p_t)
+        sum->compute_at(conv.output, at)
             .store_in(MemoryType::Register)
             .bound_extent(conv.co, b.co_block)
             .split(conv.co, co_u, co_v, b.lanes, TailStrategy::RoundUp)
@@ -206,31 +208,32 @@ void schedule_dense_tile(ConvPipeline &conv, const Target &target, const DenseTi
 void schedule_direct(ConvPipeline &conv, const Plan &plan) {
     const Blocking b = blocking_of(conv, plan);
     Var co_o("co_o"), co_i("co_i"), co_u("co_u"), co_v("co_v");
-    Var p_b("p_b"), p_r("p_r"), p_t("p_t"), p_i("p_i");
+    Var co_g("co_g"), co_b("co_b"), p_b("p_b"), p_r("p_r"), p_t("p_t"), p_i("p_i");
 
     conv.output.split(conv.co, co_o, co_i, b.co_block, TailStrategy::GuardWithIf)
         .split(co_i, co_u, co_v, b.lanes, TailStrategy::GuardWithIf)
         .split(conv.at[0], p_b, p_r, b.block_p,
                TailStrategy::ShiftInwards) // re-computes positions of the last block
         .split(p_r, p_t, p_i, b.tile_p, TailStrategy::ShiftInwards)
-        .reorder(co_v, co_u, p_i, p_t, co_o, p_b, conv.n)
+        .split(co_o, co_g, co_b, b.co_blocks, TailStrategy::GuardWithIf)
+        .reorder(co_v, co_u, p_i, co_b, p_t, co_g, p_b, conv.n)
         .vectorize(co_v)
         .unroll(co_u)
         .unroll(p_i);
     if (conv.desc.n * b.blocks > 1)
         conv.output.parallel(p_b).parallel(conv.n);
     else
-        conv.output.parallel(co_o);
+        conv.output.parallel(co_g);
 
     ConvPipeline tile = conv;
     if (b.ci_block < conv.desc.ci / conv.desc.groups)
-        sum_blocks(tile, b, co_o);
+        sum_blocks(tile, b, co_g);
     else
-        conv.acc.compute_at(conv.output, p_t);
+        conv.acc.compute_at(conv.output, co_b);
     if (conv.row_tile > 0)
         tile.acc.align_bounds(conv.at[0], conv.row_tile);
     if (b.streams > 1)
-        sum_streams(tile, b, p_t);
+        sum_streams(tile, b, co_b);
     else
         schedule_dense_tile(tile, plan.target, {conv.at[0], b.co_block, b.lanes, b.tile_p, b.unroll_ci});
     if (conv.is_padded() || stages_gathered(conv) || conv.desc.in_layout == Layout::ChannelsFirst)

@@ -86,6 +86,24 @@ int near_channels(const ConvDesc &d, const Target &target, int co_vectors) {
     return ci;
 }
 
+/// Whether the stores of outputs take longer than their sums: as many as L2 does not hold, of few products
+/// each. Then a tile of positions is computed for all blocks of channels, before the next tile is: its
+/// outputs, and a residual, become whole lines and pages one after the other, as memory likes them. 128 to
+/// 512 channels at 28x28, with a residual, took 1.5 times as long (AVX2 on Ice Lake), 3 to 64 channels at
+/// 224x224 1.8 times.
+bool stores_much(const ConvDesc &desc) {
+    constexpr int kFewProducts = 384, kManyBytes = 128 * 1024;
+    const int64_t outputs = int64_t{desc.co} * spatial_product(out_extents(desc), desc.rank);
+    return desc.groups == 1 && desc.out_layout == Layout::ChannelsLast && !has_one_position(desc) &&
+           spatial_product(desc.kernel, desc.rank) * desc.ci <= kFewProducts &&
+           outputs * static_cast<int64_t>(dtype_bytes(desc.out_type)) > kManyBytes;
+}
+
+int channel_blocks(const ConvDesc &desc, const Target &target, int co_vectors) {
+    const int block = co_vectors * vector_lanes(target, desc.acc_type);
+    return (desc.co + block - 1) / block;
+}
+
 /// Rows of a block of the merged problem such that blocks are equally high and a block's input takes about
 /// L2, or Numbers::strip of it where every element serves several taps (twice L2 where weights come from
 /// beyond it, for lower blocks read these more often): it is read once per block of co_block
@@ -142,6 +160,12 @@ int choose_positions(const ConvDesc &d, const Target &target, int co_vectors) {
     return std::min(best, all);
 }
 
+/// At most `rows` of `all`, so that threads have blocks of rows to share where they share no channels.
+int shared_rows(int all, int rows) {
+    constexpr int kFewestTasks = 8;
+    return std::min(rows, (all + kFewestTasks - 1) / kFewestTasks);
+}
+
 /// Whether LLVM 14 spills an accumulator where several channels of a strided window are unrolled: seen with
 /// tiles of 31 of 32 registers. So many multiply-adds hide the loop's own instructions.
 bool spills_if_unrolled(const ConvDesc &merged, const Target &target, const Params &params) {
@@ -192,6 +216,8 @@ int choose_ci_block(const ConvDesc &merged, const Target &target, const Params &
 bool settles(const ConvDesc &desc, const Target &target, const std::string &number) {
     if (number == "streams")
         return !has_one_position(desc);
+    if (number == "co_blocks")
+        return !stores_much(desc);
     const int most = numbers_of(target).most_vectors();
     return number == "ci_block" &&
            (has_one_position(desc) || panel_part(desc, target, most, desc.ci / desc.groups) <= kNearPanel);
@@ -207,6 +233,20 @@ void check_streams(const ConvDesc &desc, const Target &target, const Params &par
                     target.name + " direct: streams is " + std::to_string(streams) +
                         ", want 1, or with one output position at most " + std::to_string(most) +
                         " that times unroll_ci divide ci / groups = " + std::to_string(ci));
+}
+
+/// Throws Error(BadArgument) for more blocks of output channels than there are, and for several where a block
+/// sums in parts.
+void check_co_blocks(const ConvDesc &desc, const Target &target, const Params &params) {
+    const int co_blocks = params.at("co_blocks");
+    const int blocks = channel_blocks(desc, target, params.at("co_vectors"));
+    const bool is_one_sum = params.at("ci_block") == desc.ci / desc.groups && params.at("streams") == 1;
+    const int most = is_one_sum && desc.groups == 1 ? blocks : 1;
+    if (co_blocks > most)
+        throw Error(ErrorCode::BadArgument,
+                    target.name + " direct: co_blocks is " + std::to_string(co_blocks) + ", want 1 to " +
+                        std::to_string(most) + ": of " + std::to_string(blocks) +
+                        " blocks, one where there are groups, streams or blocks of input channels");
 }
 
 /// Throws Error(BadArgument) for blocks of input channels that are none, or that gain nothing.
@@ -244,9 +284,11 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(desc, target));
     const ConvDesc merged = merge_trivial_axes(desc);
     const Spatial out = out_extents(merged);
-    derive(full, "rows",
-           reads_in_place(merged) ? choose_positions(merged, target, full["co_vectors"])
-                                  : choose_rows(merged, target, full["co_vectors"]));
+    const int blocks = channel_blocks(desc, target, full["co_vectors"]);
+    const int co_blocks = derive(full, "co_blocks", choose_co_blocks(merged, target, full["co_vectors"]));
+    const int rows = reads_in_place(merged) ? choose_positions(merged, target, full["co_vectors"])
+                                            : choose_rows(merged, target, full["co_vectors"]);
+    derive(full, "rows", blocks > 1 && co_blocks >= blocks ? shared_rows(out[0], rows) : rows);
     full["rows"] = std::min(full["rows"], out[0]);
     const int64_t block_p = block_positions(merged, full);
     const int row = merged.rank > 1 ? out[merged.rank - 1] : 0;
@@ -261,6 +303,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
            spills_if_unrolled(merged, target, full) ? 1 : choose_unroll_ci(ci_block / streams));
     check_streams(desc, target, full);
     check_ci_block(merged, target, full);
+    check_co_blocks(desc, target, full);
     check_dense_tile("direct", desc, target, full,
                      has_one_position(desc) ? numbers.one_position_vectors : numbers.most_vectors(),
                      co_block);
@@ -289,6 +332,15 @@ int choose_tile_p(const Numbers &numbers, int co_vectors, int64_t block_p, int r
             best = tile;
     }
     return best;
+}
+
+// Weights stay near in half of L2.
+int choose_co_blocks(const ConvDesc &desc, const Target &target, int co_vectors) {
+    constexpr double kWeights = 0.5;
+    if (!stores_much(desc))
+        return 1;
+    const auto most = static_cast<int64_t>(kWeights / panel_part(desc, target, co_vectors, desc.ci));
+    return equal_part(channel_blocks(desc, target, co_vectors), std::max<int64_t>(1, most));
 }
 
 int row_tile(const ConvDesc &desc, const Params &params) {

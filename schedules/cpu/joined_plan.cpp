@@ -60,11 +60,11 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     if (merged.rank == 1 && merged.kernel[0] == 1)
         derive(full, "rows", choose_positions(merged, target));
     // The filter that is filled up is near, and read by several positions.
-    full["ci_block"] = desc.ci / desc.groups;
-    full["streams"] = 1;
+    const Params near = {{"ci_block", desc.ci / desc.groups}, {"streams", 1}, {"co_blocks", 1}};
+    full.insert(near.begin(), near.end());
     full = direct_planning().complete(desc, target, full, co_block);
-    full.erase("ci_block");
-    full.erase("streams");
+    for (const auto &[name, value] : near)
+        full.erase(name);
     return full;
 }
 

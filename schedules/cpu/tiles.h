@@ -66,6 +66,11 @@ inline double smaller_tile_cost(int tile, int largest) {
 /// every tile are neighbours. Defined in direct_plan.cpp.
 int choose_tile_p(const Numbers &numbers, int co_vectors, int64_t block_p, int row = 0);
 
+/// Blocks of `co_vectors` vectors of output channels that a tile of positions is computed for before the next
+/// tile is, in equal parts: those whose weights stay near where the stores of outputs take longer than their
+/// sums, else one. Defined in direct_plan.cpp.
+int choose_co_blocks(const ConvDesc &desc, const Target &target, int co_vectors);
+
 /// The tile of `params` if rows of the problem are a multiple of it, as of the schedules that share
 /// direct.cpp; else 0. Defined in direct_plan.cpp.
 int row_tile(const ConvDesc &desc, const Params &params);
