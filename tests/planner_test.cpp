@@ -343,6 +343,28 @@ TEST(Planner, ATileMeetsSeveralBlocksOfChannelsWhereStoresTakeLongerThanSums) {
         << "blocks of input channels";
 }
 
+TEST(Planner, OnePositionOfChannelsApartHasAccumulatorsOfSeveralVectors) {
+    const auto vectors = [](const char *key, const char *target) {
+        return make_plan(ConvDesc::parse(key), parse_target(target)).plan.params.at("co_vectors");
+    };
+    EXPECT_EQ(vectors("avgpool_ci512_i7x7_k7", "x86_avx2"), 8);
+    EXPECT_EQ(vectors("avgpool_ci120_i28x28_k28", "x86_avx2"), 8) << "of 15, one of them twice";
+    EXPECT_EQ(vectors("avgpool_ci72_i28x28_k28", "x86_avx2"), 5) << "of 9, one of them twice";
+    EXPECT_EQ(vectors("avgpool_ci72_i28x28_k28", "x86_avx512"), 3) << "of 4 and a half";
+    EXPECT_EQ(vectors("avgpool_ci20_i9x9_k9", "x86_avx512"), 1);
+    EXPECT_EQ(vectors("conv_ci72_i5x5_co72_k5_g72", "x86_avx2"), 5);
+}
+
+TEST(Planner, BlocksOfPositionsAreLargeWhereWeightsCannotStay) {
+    const auto rows = [](const char *key, const char *target) {
+        return make_plan(ConvDesc::parse(key), parse_target(target)).plan.params.at("rows");
+    };
+    for (const char *target : {"x86_avx2", "x86_avx512"}) {
+        EXPECT_GE(rows("conv_ci1024_i38x63_co2048_k1", target), 90) << "8 MiB of weights";
+        EXPECT_LE(rows("conv_ci1024_i38x63_co512_k1", target), 60) << "2 MiB";
+    }
+}
+
 TEST(Planner, StreamsAreOfOnePosition) {
     const auto plan = [](const char *key, const char *target, const Params &params) {
         PlanRequest request;

@@ -16,6 +16,10 @@ namespace convsmith::cpu {
 /// Bytes of strips that a kernel may hold: half a MiB of the 4 that are promised is left to its sums.
 constexpr int64_t kMostWorkspace = 3584 * 1024;
 
+/// Bytes of weights beyond which they come from what is left of a shared L3, or from memory, whenever a
+/// kernel reads them again.
+constexpr int64_t kShareOfL3 = 4 * 1024 * 1024;
+
 /// The parameter `name`, which is `value` if the caller left it open (0 or absent).
 inline int &derive(Params &params, const char *name, int value) {
     int &number = params[name];

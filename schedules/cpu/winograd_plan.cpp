@@ -83,8 +83,8 @@ int choose_tile_t(const Numbers &numbers, int co_vectors, int strip_t) {
     return best;
 }
 
-/// Weights beyond so many bytes come from what is left of a shared L3, or from memory, so many bytes a cycle.
-constexpr double kShareOfL3 = 4.0 * 1024 * 1024, kFarBytesPerCycle = 5;
+/// Weights beyond kShareOfL3 come in so many bytes a cycle.
+constexpr double kFarBytesPerCycle = 5;
 
 /// The strip that costs least. Every strip streams all weights, from L3 (16 bytes a cycle, while the first of
 /// its register tiles computes) or from farther away. Its transformed input is written once and read for
