@@ -287,12 +287,12 @@ void set_num_threads(int threads) {
     set_parallel_threads(threads);
 }
 
-void release_workspace() {
-    convsmith_workspace_release();
-}
-
 int num_threads() {
     return parallel_threads();
+}
+
+void release_workspace() {
+    convsmith_workspace_release();
 }
 
 } // namespace convsmith

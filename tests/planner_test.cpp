@@ -334,6 +334,7 @@ TEST(Planner, ATileMeetsSeveralBlocksOfChannelsWhereStoresTakeLongerThanSums) {
     EXPECT_EQ(co_blocks("conv_ci64_i56x56_co256_k1_nhwc2nchw", "x86_avx2"), 1) << "planes";
     EXPECT_LE(plan("conv_ci3_i224x224_co64_k3_p1", "x86_avx2").params.at("rows"), 28)
         << "threads share rows instead of channels";
+    EXPECT_EQ(plan("conv_ci128_i28x28_co512_k1", "x86_avx512").params.at("rows") % 6, 0) << "whole tiles";
     const char *key = "conv_ci64_i56x56_co256_k1";
     EXPECT_EQ(plan(key, "x86_avx2", {{"co_blocks", 4}}).params.at("co_blocks"), 4);
     EXPECT_THROW(plan(key, "x86_avx2", {{"co_blocks", 17}}), Error) << "more than there are";

@@ -58,15 +58,13 @@ Var schedule_tiles(ConvPipeline &part, const Var &x, int width, const std::optio
         part.output.split(*rows, y_o, y_i, tile.tile_y, TailStrategy::ShiftInwards).unroll(y_i);
         order.insert(order.end(), {y_i, co_o, x_o, y_o});
     } else {
-        if (tile.is_channelwise) {
-            order.insert(order.end(), {co_o, x_o});
-        } else {
-            part.output.split(co_o, co_g, co_o, tile.co_blocks, TailStrategy::GuardWithIf);
-            order.insert(order.end(), {co_o, x_o, co_g});
-        }
-        // Panels of a dense op's weights stay near for the block.
+        order.insert(order.end(), {co_o, x_o});
         if (rows)
-            order.insert(tile.is_channelwise ? order.end() : order.end() - 1, *rows);
+            order.emplace_back(*rows);
+        if (!tile.is_channelwise) { // panels of weights stay near for the block
+            part.output.split(co_o, co_g, co_o, tile.co_blocks, TailStrategy::GuardWithIf);
+            order.emplace_back(co_g);
+        }
     }
     part.output.vectorize(co_v).unroll(co_u).unroll(x_i);
     if (tile.is_channelwise && are_all_at_borders(width, tile.tile_x))

@@ -64,7 +64,7 @@ double cost(const Window &w, const ChannelTile &tile) {
 
 /// Vectors of the tile of one position: at most `most`, in equal parts of which the last may overlap, or that
 /// divide the channels.
-int one_position_vectors(int channels, int lanes, int most, bool may_overlap) {
+int choose_one_position_vectors(int channels, int lanes, int most, bool may_overlap) {
     if (may_overlap) // blocks lie within the channels
         return equal_part((channels + lanes - 1) / lanes, std::clamp(channels / lanes, 1, most));
     int vectors = most;
@@ -146,7 +146,7 @@ ChannelTile choose_channel_tile(const ConvDesc &d, const Target &target) {
     const Window w = window_of(d);
     const int channels = keeps_channels(d) ? d.co : d.co / d.groups;
     if (w.out_x * w.out_y == 1) // accumulators of several vectors
-        return {one_position_vectors(channels, lanes, numbers.accumulators, keeps_channels(d)), 1, 1};
+        return {choose_one_position_vectors(channels, lanes, numbers.accumulators, keeps_channels(d)), 1, 1};
     const int64_t position_bytes = int64_t{d.ci} * static_cast<int64_t>(dtype_bytes(d.in_type));
     const bool shares_sets = position_bytes % (16 * kCacheLine) == 0;
     const bool fits_weights = d.kernel[d.rank - 1] <= 3 && channels % (2 * lanes) == 0;

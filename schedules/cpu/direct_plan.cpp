@@ -107,12 +107,20 @@ int channel_blocks(const ConvDesc &desc, const Target &target, int co_vectors) {
     return (desc.co + block - 1) / block;
 }
 
-/// Rows of a block of the merged problem such that blocks are equally high and a block's input takes about
-/// L2, or Numbers::strip of it where every element serves several taps (twice L2 where weights come from
-/// beyond it, for lower blocks read these more often): it is read once per block of co_block
+/// Rows that a block of the merged problem has at most: all, but where threads share no blocks of channels,
+/// as a tile is computed for all of them, so many that there are blocks of rows to share.
+int choose_most_rows(const ConvDesc &merged, const Target &target, const Params &params) {
+    constexpr int kFewestTasks = 8;
+    const int all = out_extents(merged)[0], blocks = channel_blocks(merged, target, params.at("co_vectors"));
+    return blocks > 1 && params.at("co_blocks") >= blocks ? (all + kFewestTasks - 1) / kFewestTasks : all;
+}
+
+/// At most `most` rows of a block of the merged problem such that blocks are equally high and a block's input
+/// takes about L2, or Numbers::strip of it where every element serves several taps (twice L2 where weights
+/// come from beyond it, for lower blocks read these more often): it is read once per block of co_block
 /// channels, while lower blocks copy more halo rows and stream the weights more often. All rows where
 /// channels come in blocks, if the workspace holds them: a block reads its part only.
-int choose_rows(const ConvDesc &d, const Target &target, int co_vectors) {
+int choose_rows(const ConvDesc &d, const Target &target, int co_vectors, int most) {
     const Spatial out = out_extents(d);
     const bool is_gathered = is_pointwise(d); // strided
     int64_t row_bytes = static_cast<int64_t>(d.ci) * static_cast<int64_t>(dtype_bytes(d.in_type));
@@ -129,7 +137,7 @@ int choose_rows(const ConvDesc &d, const Target &target, int co_vectors) {
     const int64_t span = effective_kernel(d.kernel[0], d.dilation[0]);
     const int64_t rows =
         std::clamp<int64_t>(is_gathered ? strip_rows : (strip_rows - span) / d.stride[0] + 1, 1, out[0]);
-    return equal_part(out[0], rows);
+    return equal_part(out[0], std::min<int64_t>(rows, most));
 }
 
 /// Whether the merged problem is a matrix product over positions as they lie.
@@ -138,23 +146,23 @@ bool reads_in_place(const ConvDesc &merged) {
            merged.in_layout == Layout::ChannelsLast;
 }
 
-/// Positions of a block of such a problem: all, if their input fits its part of L2.
+/// Positions of a block of such a problem, about `most` at most: all, if their input fits its part of L2.
 /// Else whole register tiles that overlap least where blocks do, and whose input takes about a smaller part
 /// of it: it is near for every block of channels while all weights stream past; larger blocks read both from
 /// L2, where positions of many channels share few sets. Where weights are so many that even L3 does not hold
 /// them, blocks are as large as L2 allows: 1024 to 2048 channels took 0.6 of the time on Ice Lake.
-int choose_positions(const ConvDesc &d, const Target &target, int co_vectors) {
+int choose_positions(const ConvDesc &d, const Target &target, int co_vectors, int most) {
     const Numbers &numbers = numbers_of(target);
     const int all = out_extents(d)[0], tile = std::max(1, choose_tile_p(numbers, co_vectors, all));
     const int64_t position_bytes = int64_t{d.ci} * static_cast<int64_t>(dtype_bytes(d.in_type));
     const auto part_of_l2 = [&](double part) { return static_cast<int64_t>(part * target.l2_bytes); };
-    if (all * position_bytes <= part_of_l2(numbers.whole_positions))
+    if (most == all && all * position_bytes <= part_of_l2(numbers.whole_positions))
         return all;
     constexpr double kStreamedWeights = 0.75;
     const int64_t bytes = part_of_l2(weight_bytes(d) >= kShareOfL3 ? kStreamedWeights
                                      : has_far_weights(d, target)  ? numbers.block_far_weights
                                                                    : numbers.block_positions);
-    const int wanted = static_cast<int>(std::clamp<int64_t>(bytes / position_bytes, 1, all));
+    const int wanted = static_cast<int>(std::clamp<int64_t>(bytes / position_bytes, 1, most));
     int best = tile;
     int64_t least = 0;
     for (int block = std::max(2, wanted / 2 / tile) * tile; block <= std::max(3 * tile, wanted * 3 / 2);
@@ -164,12 +172,6 @@ int choose_positions(const ConvDesc &d, const Target &target, int co_vectors) {
             best = block, least = computed;
     }
     return std::min(best, all);
-}
-
-/// At most `rows` of `all`, so that threads have blocks of rows to share where they share no channels.
-int shared_rows(int all, int rows) {
-    constexpr int kFewestTasks = 8;
-    return std::min(rows, (all + kFewestTasks - 1) / kFewestTasks);
 }
 
 /// Whether LLVM 14 spills an accumulator where several channels of a strided window are unrolled: seen with
@@ -290,11 +292,11 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(desc, target));
     const ConvDesc merged = merge_trivial_axes(desc);
     const Spatial out = out_extents(merged);
-    const int blocks = channel_blocks(desc, target, full["co_vectors"]);
-    const int co_blocks = derive(full, "co_blocks", choose_co_blocks(merged, target, full["co_vectors"]));
-    const int rows = reads_in_place(merged) ? choose_positions(merged, target, full["co_vectors"])
-                                            : choose_rows(merged, target, full["co_vectors"]);
-    derive(full, "rows", blocks > 1 && co_blocks >= blocks ? shared_rows(out[0], rows) : rows);
+    derive(full, "co_blocks", choose_co_blocks(merged, target, full["co_vectors"]));
+    const int most_rows = choose_most_rows(merged, target, full);
+    derive(full, "rows",
+           reads_in_place(merged) ? choose_positions(merged, target, full["co_vectors"], most_rows)
+                                  : choose_rows(merged, target, full["co_vectors"], most_rows));
     full["rows"] = std::min(full["rows"], out[0]);
     const int64_t block_p = block_positions(merged, full);
     const int row = merged.rank > 1 ? out[merged.rank - 1] : 0;
