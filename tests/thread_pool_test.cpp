@@ -1,9 +1,11 @@
 // The threads of parallel loops: every index runs once, whatever the number of threads and callers, a failing
-// task's code comes back, and loops inside tasks do not wait for workers that wait for them.
+// task's code comes back, loops inside tasks do not wait for workers that wait for them, and workers keep off
+// the caller's core.
 #include "runtime/thread_pool.h"
 
 #include <atomic>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <set>
 #include <thread>
 #include <vector>
@@ -62,6 +64,59 @@ TEST_F(ThreadPool, UsesSeveralThreads) {
         return 0;
     };
     EXPECT_EQ(run(meet, 0, 2, meeting), 0);
+}
+
+/// Binds the calling thread to one core; to those it had again when it ends.
+class BoundTo {
+public:
+    explicit BoundTo(int core) {
+        EXPECT_EQ(sched_getaffinity(0, sizeof(before_), &before_), 0);
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(core, &one);
+        EXPECT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+    }
+    ~BoundTo() { EXPECT_EQ(sched_setaffinity(0, sizeof(before_), &before_), 0); }
+    BoundTo(const BoundTo &) = delete;
+    BoundTo &operator=(const BoundTo &) = delete;
+
+private:
+    cpu_set_t before_;
+};
+
+TEST_F(ThreadPool, WorkersKeepOffTheCallersCore) {
+    cpu_set_t allowed;
+    ASSERT_EQ(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+    if (CPU_COUNT(&allowed) < 2)
+        GTEST_SKIP() << "one core";
+    struct Meeting {
+        std::thread::id caller = std::this_thread::get_id();
+        std::atomic<int> here{0};
+        cpu_set_t of_worker;
+    };
+    const ParallelTask meet = [](void *, int, std::uint8_t *closure) {
+        auto &meeting = *reinterpret_cast<Meeting *>(closure);
+        if (std::this_thread::get_id() != meeting.caller &&
+            sched_getaffinity(0, sizeof(cpu_set_t), &meeting.of_worker) != 0)
+            return -1;
+        meeting.here++;
+        while (meeting.here < 2)
+            std::this_thread::yield();
+        return 0;
+    };
+    set_parallel_threads(2);
+    Counts counts(2);
+    ASSERT_EQ(run(Counts::add, 0, 2, counts), 0); // starts the worker, which may run on any core
+    for (int core = 0; core < CPU_SETSIZE; core++) {
+        if (!CPU_ISSET(core, &allowed))
+            continue;
+        const BoundTo bound(core);
+        Meeting meeting;
+        ASSERT_EQ(run(meet, 0, 2, meeting), 0);
+        cpu_set_t others = allowed;
+        CPU_CLR(core, &others);
+        EXPECT_TRUE(CPU_EQUAL(&others, &meeting.of_worker)) << "caller on core " << core;
+    }
 }
 
 TEST_F(ThreadPool, ReturnsTheCodeOfAFailedTask) {
