@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace convsmith::autotune {
@@ -19,26 +21,37 @@ struct Contestant {
     /// Where the work is done elsewhere: makes that many calls and returns the nanoseconds they took on the
     /// clock over there. Null: `call` is timed here.
     std::function<double(int64_t calls)> block = nullptr;
+    pid_t process = 0; ///< where the work is done, on this machine; 0: here
 };
 
 /// A clock in nanoseconds; empty: the steady clock.
 using NanosecondClock = std::function<double()>;
 
+/// run_delay_ns of a process; empty: that of run_delay.h.
+using DelayClock = std::function<std::optional<double>(pid_t process)>;
+
 /// A contestant's call, repeated until a clock can time it.
 class Block {
 public:
     /// Calls the contestant until its time is known, which also warms it up. A block takes about `block_ns`.
-    Block(Contestant contestant, double block_ns, NanosecondClock now = nullptr);
+    Block(Contestant contestant, double block_ns, NanosecondClock now = nullptr,
+          DelayClock run_delay = nullptr);
 
     /// Untimed calls first, for `settle_ns` and at least one: they bring the contestant's data back into the
     /// caches, and cores and threads out of their sleep. Then nanoseconds of a call, over a block.
     double ns_per_call(double settle_ns = 0);
+
+    /// Part of the last block's time that threads of the contestant's process waited for a core, in all; 0
+    /// where the system does not say.
+    double waiting() const { return waiting_; }
 
 private:
     double time_calls(int64_t calls) const;
 
     Contestant contestant_;
     NanosecondClock now_;
+    DelayClock run_delay_;
+    double waiting_ = 0;
     int64_t calls_ = 1; ///< of a block
 };
 
@@ -52,6 +65,7 @@ struct MeasureOptions {
     double settle_ns = 0;
     uint64_t seed = 1; ///< of the order of the contestants within each round
     NanosecondClock now_ns;
+    DelayClock run_delay_ns;
 };
 
 /// What a contestant took, and how it compares with the first.
@@ -63,7 +77,9 @@ struct Measured {
 
 /// Times every contestant: each is called until a block's length is known (that is its warm-up); then every
 /// round runs one block of each contestant in random order, so that a disturbance hits all of them alike and
-/// the per-round ratio cancels slow drifts of the clock. Results are in the order given. Throws
+/// the per-round ratio cancels slow drifts of the clock. A block whose threads waited for cores is taken again
+/// a few times, for one that waited less: others were at work, or the system ran two of its threads on one
+/// core, as it may for several milliseconds after a rest. Results are in the order given. Throws
 /// Error(BadArgument) for no contestant or fewer than one round.
 std::vector<Measured> measure(const std::vector<Contestant> &contestants, const MeasureOptions &options);
 

@@ -50,7 +50,8 @@ PeerTiming admit_peer(const Peer &peer, const Problem &problem, const CompareOpt
     if (!judgement.ok())
         timing.reason = "wrong result, not timed: " + judgement.first_wrong;
     else
-        contestants.push_back({peer.name, std::move(prepared.call), std::move(prepared.block)});
+        contestants.push_back(
+            {peer.name, std::move(prepared.call), std::move(prepared.block), prepared.process});
     return timing;
 }
 

@@ -118,6 +118,48 @@ TEST(Measure, IdleTimeIsNotTimed) {
     EXPECT_DOUBLE_EQ(results[1].ns.median, 100);
 }
 
+TEST(Measure, ABlockWhoseThreadsWaitForCoresIsTakenAgain) {
+    // Calls take three times as long while another thread has the core, which it does for each contestant's
+    // first two blocks of a round.
+    FakeClock clock;
+    double waited = 0;
+    int blocks = 0; // of one contestant in one round; settling calls come before each
+    bool is_settling = true;
+    MeasureOptions options = clock.options(5);
+    options.block_ns = 1;
+    options.run_delay_ns = [&](pid_t process) {
+        EXPECT_EQ(process, 0);
+        is_settling = !is_settling;
+        return waited;
+    };
+    const auto disturbed = [&](double ns) {
+        return [&, ns] {
+            const bool is_alone = is_settling || ++blocks % 3 == 0;
+            clock.ns += is_alone ? ns : 3 * ns;
+            waited += is_alone ? 0 : ns;
+        };
+    };
+    const auto results = measure({{"ours", disturbed(100)}, {"peer", disturbed(150)}}, options);
+    EXPECT_EQ(blocks, 5 * 2 * 3);
+    EXPECT_DOUBLE_EQ(results[0].ns.median, 100);
+    EXPECT_DOUBLE_EQ(results[0].ns.spread, 0);
+    EXPECT_DOUBLE_EQ(results[1].ratio, 1.5);
+}
+
+TEST(Measure, ABlockThatIsAlwaysDisturbedIsStillATime) {
+    FakeClock clock;
+    double waited = 0;
+    MeasureOptions options = clock.options(2);
+    options.run_delay_ns = [&](pid_t) { return waited; };
+    const auto results = measure({{"one",
+                                   [&] {
+                                       clock.ns += 100;
+                                       waited += 90;
+                                   }}},
+                                 options);
+    EXPECT_DOUBLE_EQ(results[0].ns.median, 100);
+}
+
 TEST(Measure, BlocksOfAnotherProcessAreTimedThere) {
     FakeClock clock;
     const Contestant elsewhere = {"elsewhere", [] {},

@@ -135,6 +135,7 @@ PeerResult prepare(const ConvDesc &desc, const OracleTensors &tensors, int threa
         prepared.output = [layer] { return layer->output(); };
         prepared.implementation = layer->implementation();
         prepared.block = [layer](int64_t calls) { return layer->time(calls); };
+        prepared.process = server->process();
         return prepared;
     } catch (const Error &error) {
         return NotPrepared{std::string("ONNX Runtime: ") + error.what()};

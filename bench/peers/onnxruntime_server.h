@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <sys/types.h>
 
 namespace convsmith::bench {
 
@@ -30,13 +31,15 @@ public:
     /// the message of ONNX Runtime if it refuses, Error(Io) if the process has ended.
     nlohmann::json request(const nlohmann::json &request);
 
+    pid_t process() const { return process_; }
+
     /// A file name of its own in the directory for models and tensors.
     std::string new_file();
 
 private:
     TempDir files_;
     LineSocket socket_{-1};
-    int process_ = -1;
+    pid_t process_ = -1;
     int names_ = 0;
 };
 

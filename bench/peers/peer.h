@@ -11,6 +11,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <variant>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct PreparedPeer {
     std::function<double(int64_t calls)> block = nullptr;
     /// Only of our own Winograd plans: JudgeOptions::relative_error.
     double relative_error = 0;
+    pid_t process = 0; ///< that other process; 0: this one
 };
 
 /// Why a peer does not compute a problem.
