@@ -37,7 +37,8 @@ int64_t transformed_elements(const ConvDesc &desc, int rows, int tile) {
 
 } // namespace
 
-int64_t block_bytes(const ConvDesc &desc, const Plan &plan) {
+int64_t block_bytes(const ConvDesc &of, const Plan &plan) {
+    const ConvDesc desc = kernel_problem(of);
     const int rows = number_of(plan, "rows", 0);
     if (rows == 0 || is_composite(desc) || desc.is_open() || is_pointwise(desc))
         return 0; // of a pointwise convolution's input nothing is copied

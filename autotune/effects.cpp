@@ -212,7 +212,7 @@ size_t feature_count() {
 }
 
 PlanAnalysis::PlanAnalysis(const ConvDesc &desc, const Target &target)
-    : desc_(desc), target_(target), shape_(shape_features(desc)) {}
+    : desc_(kernel_problem(desc)), target_(target), shape_(shape_features(desc)) {}
 
 const Plan &PlanAnalysis::derived(const Plan &plan) {
     const std::string pair = plan.variant + "/" + plan.schedule;
@@ -225,7 +225,8 @@ const Plan &PlanAnalysis::derived(const Plan &plan) {
     return derived_.emplace(pair, make_plan(desc_, target_, request).plan).first->second;
 }
 
-double tile_waste(const ConvDesc &desc, const Plan &plan) {
+double tile_waste(const ConvDesc &of, const Plan &plan) {
+    const ConvDesc desc = kernel_problem(of);
     if (!has_tiles(desc, plan))
         return 1;
     const RegisterTile tile = tile_of(desc, plan);

@@ -38,7 +38,7 @@ using Effects = std::array<double, kEffects>;
 /// Each effect times its weight: the logarithm of a time up to a constant of the problem.
 double weighted_sum(const Effects &effects);
 
-/// Looks at the plans of one problem. `desc` and `target` must outlive it.
+/// Looks at the plans of one problem. `target` must outlive it.
 class PlanAnalysis {
 public:
     PlanAnalysis(const ConvDesc &desc, const Target &target);
@@ -53,7 +53,7 @@ public:
 private:
     const Plan &derived(const Plan &plan);
 
-    const ConvDesc &desc_;
+    const ConvDesc desc_; ///< kernel_problem
     const Target &target_;
     std::map<std::string, Plan> derived_; ///< the schedule's own numbers, by variant and schedule
     std::vector<float> shape_;

@@ -77,9 +77,9 @@ struct Measured {
 
 /// Times every contestant: each is called until a block's length is known (that is its warm-up); then every
 /// round runs one block of each contestant in random order, so that a disturbance hits all of them alike and
-/// the per-round ratio cancels slow drifts of the clock. A block whose threads waited for cores is taken again
-/// a few times, for one that waited less: others were at work, or the system ran two of its threads on one
-/// core, as it may for several milliseconds after a rest. Results are in the order given. Throws
+/// the per-round ratio cancels slow drifts of the clock. A block whose threads waited for cores is taken
+/// again a few times, for one that waited less: others were at work, or the system ran two of its threads on
+/// one core, as it may for several milliseconds after a rest. Results are in the order given. Throws
 /// Error(BadArgument) for no contestant or fewer than one round.
 std::vector<Measured> measure(const std::vector<Contestant> &contestants, const MeasureOptions &options);
 

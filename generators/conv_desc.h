@@ -94,9 +94,10 @@ struct ConvDesc {
     int co_begin = 0;                    ///< first of them that this op writes; it leaves the others alone
     std::vector<EpilogueStage> epilogue; ///< applied in order
     std::vector<ConvDesc> branches;      ///< Concat, Excite: computed from the same input (composite.h)
-    std::vector<ConvDesc> then; ///< ops that follow, each on the result of the one before (composite.h)
-    bool is_fused = false;      ///< one of several ops of a composite; follows from the two above
-    bool ends_chain = false;    ///< the last op of a chain that is no branch; so does this
+    std::vector<ConvDesc> then;     ///< ops that follow, each on the result of the one before (composite.h)
+    bool groups_are_images = false; ///< groups_as_images of another: each image has weights of its own
+    bool is_fused = false;          ///< one of several ops of a composite; follows from the two above
+    bool ends_chain = false;        ///< the last op of a chain that is no branch; so does this
 
     bool operator==(const ConvDesc &o) const;
     bool operator!=(const ConvDesc &o) const { return !(*this == o); }

@@ -39,7 +39,7 @@ void declare_buffers(ConvPipeline &conv, int number) {
             break;
         case TensorRole::Operand: {
             const OperandShape shape = operand_info(spec.operand).shape;
-            const int dims = shape == OperandShape::PerChannel        ? 1
+            const int dims = shape == OperandShape::PerChannel        ? (conv.packing.by_group ? 2 : 1)
                              : shape == OperandShape::PerImageChannel ? 2
                                                                       : positional;
             conv.operands[spec.operand] = ImageParam(type, dims, name);
@@ -229,7 +229,9 @@ std::vector<Expr> filter_args(const ConvPipeline &conv, const Expr &ci, const st
     const bool is_one_block = conv.packing.co_block >= conv.desc.co;
     std::vector<Expr> args = {is_one_block ? conv.co : conv.co % conv.packing.co_block, ci};
     append(args, k);
-    args.push_back(is_one_block ? Expr(0) : conv.co / conv.packing.co_block);
+    const Expr block = is_one_block ? Expr(0) : conv.co / conv.packing.co_block;
+    const int blocks = (conv.desc.co + conv.packing.co_block - 1) / conv.packing.co_block;
+    args.push_back(conv.packing.by_group ? conv.n * blocks + block : block);
     return args;
 }
 
@@ -287,7 +289,7 @@ void define_output(ConvPipeline &conv) {
         const ImageParam &tensor = conv.operands.at(kind);
         switch (operand_info(kind).shape) {
         case OperandShape::PerChannel:
-            return tensor(channel);
+            return conv.packing.by_group ? tensor(channel, conv.n) : tensor(channel);
         case OperandShape::PerImageChannel:
             return tensor(channel, conv.n);
         case OperandShape::Full:

@@ -49,7 +49,8 @@ struct ConvPipeline {
     Packing packing;
     bool copies_rows = false;    ///< `padded` reads `rows`
     bool masks_columns = false;  ///< `padded` reads the input in place, lanes of a row beyond it masked out
-    int row_tile = 0;            ///< OpInput::row_tile, 0 where positions are not flattened
+    int row_tile = 0;            ///< OpInput::row_tile, 0 where positions are not flattened; along one axis,
+                                 ///< taps that lie in the padding for a whole tile are left out
     bool copies_windows = false; ///< `element` reads `windows`
     bool is_inlined = false;     ///< OpInput::is_inlined: `acc` has no update, `element` is undefined
     /// Positions along the first dimension of acc beyond the channels where `element` may be asked for

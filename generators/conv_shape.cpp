@@ -356,6 +356,19 @@ ConvDesc merge_trivial_axes(const ConvDesc &desc) {
     return merged;
 }
 
+ConvDesc groups_as_images(const ConvDesc &desc) {
+    if (desc.groups == 1)
+        return desc;
+    CONVSMITH_CHECK(desc.n == 1);
+    ConvDesc images = desc;
+    images.n = desc.groups;
+    images.ci = desc.ci / desc.groups;
+    images.co = desc.co / desc.groups;
+    images.groups = 1;
+    images.groups_are_images = true;
+    return images;
+}
+
 JoinedGroups joined_groups(const ConvDesc &desc, int co_block) {
     const int group_co = desc.co / desc.groups;
     JoinedGroups joined;

@@ -124,4 +124,8 @@ ReceptiveField receptive_field(const std::vector<AxisWindow> &stack);
 /// kernel compiled for open extents and the sizes of a call merge alike.
 ConvDesc merge_trivial_axes(const ConvDesc &desc);
 
+/// The same problem of one image with each group as an image of its own, of the group's channels; itself
+/// where there is one group. Every image has weights and operands of its own.
+ConvDesc groups_as_images(const ConvDesc &desc);
+
 } // namespace convsmith

@@ -75,9 +75,12 @@ PackFilter pack_filter(DType type, const Packing &packing) {
     p.co_i = Var("co_i"), p.ci = Var("ci"), p.co_o = Var("co_o");
     p.kx = Var("kx"), p.ky = Var("ky"), p.kz = Var("kz");
 
-    const Expr co = p.co_o * packing.co_block + p.co_i;
     const Expr group_co = p.filter.dim(0).extent();
-    const Expr last = group_co * p.filter.dim(1).extent() - 1;
+    const Expr blocks = (group_co + (packing.co_block - 1)) / packing.co_block; // of a group
+    const Expr block = packing.by_group ? p.co_o % blocks : Expr(p.co_o);
+    const Expr begin = packing.by_group ? p.co_o / blocks * group_co : Expr(0);
+    const Expr co = begin + block * packing.co_block + p.co_i;
+    const Expr last = (packing.by_group ? begin + group_co : group_co * p.filter.dim(1).extent()) - 1;
     const Expr real_co = Halide::clamp(co, 0, last);
     const Expr weight =
         packing.is_transformed()

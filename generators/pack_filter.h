@@ -12,7 +12,7 @@ namespace convsmith {
 struct PackFilter {
     /// {co of the group, group, ci of the group, kx, ky, kz}; extents and strides known at the call
     Halide::ImageParam filter;
-    Halide::Func packed; ///< {co_i, ci, kx, ky, kz, co_o}; zero where co_o * co_block + co_i >= co
+    Halide::Func packed; ///< {co_i, ci, kx, ky, kz, co_o}; zero beyond the channels (Packing)
     Halide::Var co_i, ci, kx, ky, kz, co_o;
     Halide::Func g;    ///< {element, tap}: coefficients of the transform; undefined without one
     Halide::Func wide; ///< as packed, in f64; undefined without a transform

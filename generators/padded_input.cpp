@@ -168,7 +168,7 @@ int row_phases(const ConvDesc &d) {
 bool can_copy_rows(const ConvPipeline &conv) {
     const ConvDesc &d = conv.desc;
     const int x = d.rank - 1;
-    if (d.in[x] == 0)
+    if (d.in[x] == 0 || conv.packing.by_group) // of a group's channels, rows are no piece of memory
         return false;
     if (is_planewise(d))
         return conv.is_padded() || row_phases(d) > 1;

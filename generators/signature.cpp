@@ -83,10 +83,18 @@ BufferDims positional_dims(const ConvDesc &d, const Packing &packing, const Posi
     return out;
 }
 
+/// `dims` of all channels as {channel of the group, ..., group}; the one image is left out.
+BufferDims by_group(BufferDims dims, int groups) {
+    BufferDim &channels = dims.dims[0], &images = dims.dims[dims.count - 1];
+    channels.extent /= groups;
+    images = {groups, channels.extent * channels.stride};
+    return dims;
+}
+
 BufferDims operand_dims(const ConvDesc &d, const Packing &packing, Operand operand) {
     switch (operand_info(operand).shape) {
     case OperandShape::PerChannel:
-        return make_dims({{d.co, 1}});
+        return packing.by_group ? make_dims({{d.co, 1}, {1, d.co}}) : make_dims({{d.co, 1}});
     case OperandShape::PerImageChannel:
         return make_dims({{d.co, 1}, {d.n, d.co}});
     case OperandShape::Full: {
@@ -106,13 +114,23 @@ bool flattens_positions(const ConvDesc &desc, const Packing &packing) {
            !moves_in_space && !is_channelwise(desc) && !is_planewise(desc);
 }
 
-std::vector<int> memory_order(Layout layout, int spatial_dims) {
+std::vector<int> memory_order(Layout layout, int spatial_dims, bool by_group) {
     std::vector<int> order;
     for (int i = 1; i <= spatial_dims; i++)
         order.push_back(i);
-    order.insert(layout == Layout::ChannelsLast ? order.begin() : order.end(), 0);
-    order.push_back(spatial_dims + 1);
+    const bool is_last = layout == Layout::ChannelsLast;
+    order.insert(is_last ? order.begin() : order.end(), 0);
+    order.insert(is_last && by_group ? order.begin() + 1 : order.end(), spatial_dims + 1);
     return order;
+}
+
+bool packs_by_group(const ConvDesc &desc) {
+    constexpr int kLanes = 16;
+    const int co = desc.co / desc.groups;
+    const bool is_whole =
+        desc.co_total == 0 && desc.rearrange == Rearrange::None && !is_composite(desc) && !desc.is_fused;
+    return desc.op == Op::Conv && desc.groups > 1 && desc.n == 1 && is_whole && !desc.is_open() &&
+           co > kLanes && co % kLanes != 0;
 }
 
 bool transforms_axis(const ConvDesc &desc, int axis) {
@@ -127,9 +145,15 @@ int packed_taps(const ConvDesc &desc, int axis, const Packing &packing) {
     return desc.kernel[axis] + (transforms_axis(desc, axis) ? packing.tile - 1 : 0);
 }
 
+ConvDesc kernel_problem(const ConvDesc &desc) {
+    return packs_by_group(desc) ? groups_as_images(desc) : desc;
+}
+
 std::vector<int64_t> packed_filter_shape(const ConvDesc &desc, const Packing &packing) {
     CONVSMITH_CHECK(packing.co_block >= 1);
-    const int64_t blocks = (int64_t(desc.co) + packing.co_block - 1) / packing.co_block;
+    const int64_t images = packing.by_group ? int64_t{desc.n} * desc.groups : 1;
+    const int64_t co = packing.by_group ? desc.co / desc.groups : desc.co;
+    const int64_t blocks = images * ((co + packing.co_block - 1) / packing.co_block);
     std::vector<int64_t> shape = {blocks};
     for (int a = 0; a < desc.rank; a++)
         shape.push_back(packed_taps(desc, a, packing));
@@ -200,12 +224,15 @@ const ConvDesc &op_of(const ConvDesc &desc, const TensorSpec &spec) {
 BufferDims buffer_dims(const ConvDesc &desc, const Packing &packing, const TensorSpec &spec) {
     CONVSMITH_CHECK(!desc.is_open());
     const ConvDesc merged = merge_trivial_axes(op_of(desc, spec));
+    const auto seen = [&](const BufferDims &dims) {
+        return packing.by_group ? by_group(dims, merged.groups) : dims;
+    };
     const auto channels_of = [&](Layout layout) {
         return static_cast<int>(layout == Layout::ChannelsLast ? spec.shape.back() : spec.shape[1]);
     };
     switch (spec.role) {
     case TensorRole::Input:
-        return input_dims(merged);
+        return seen(input_dims(merged));
     case TensorRole::Offset:
     case TensorRole::Mask: {
         const int channels = channels_of(merged.in_layout);
@@ -215,12 +242,12 @@ BufferDims buffer_dims(const ConvDesc &desc, const Packing &packing, const Tenso
     case TensorRole::Filter:
         return filter_dims(merged, packing);
     case TensorRole::Operand:
-        return operand_dims(merged, packing, spec.operand);
+        return seen(operand_dims(merged, packing, spec.operand));
     case TensorRole::Output:
     case TensorRole::Indices:
-        return positional_dims(merged, packing,
-                               {merged.out_layout, channels_of(merged.out_layout), stored_channels(merged),
-                                merged.co_begin, stored_extents(merged)});
+        return seen(positional_dims(merged, packing,
+                                    {merged.out_layout, channels_of(merged.out_layout),
+                                     stored_channels(merged), merged.co_begin, stored_extents(merged)}));
     }
     throw Error(ErrorCode::Internal, "unknown tensor role");
 }

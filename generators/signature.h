@@ -16,15 +16,19 @@ namespace convsmith {
 
 /// How a plan lays out weights for its kernel:
 ///   packed[co_o][k...][ci][co_i], co = co_o * co_block + co_i, ci = input channel within the group,
-/// channels beyond co are zero. Contiguous, so a block of output channels streams through the reduction. With
-/// a tile above 1 the taps are transformed along the axes of transforms_axis: k counts the tile + kernel - 1
-/// elements of g * filter (winograd_transform.h), computed in f64.
+/// channels beyond co are zero; by group: blocks of each group in turn, co counted within it. Contiguous, so
+/// a block of output channels streams through the reduction. With a tile above 1 the taps are transformed
+/// along the axes of transforms_axis: k counts the tile + kernel - 1 elements of g * filter
+/// (winograd_transform.h), computed in f64.
 struct Packing {
-    int co_block = 1; ///< output channels side by side (the innermost, vectorised extent)
-    int tile = 1;     ///< outputs of a Winograd tile along a transformed axis; 1: weights as they are
+    int co_block = 1;      ///< output channels side by side (the innermost, vectorised extent)
+    int tile = 1;          ///< outputs of a Winograd tile along a transformed axis; 1: weights as they are
+    bool by_group = false; ///< no block spans groups, and the kernel sees each as an image (groups_as_images)
 
     bool is_transformed() const { return tile > 1; }
-    bool operator==(const Packing &o) const { return co_block == o.co_block && tile == o.tile; }
+    bool operator==(const Packing &o) const {
+        return co_block == o.co_block && tile == o.tile && by_group == o.by_group;
+    }
     bool operator!=(const Packing &o) const { return !(*this == o); }
 };
 
@@ -34,6 +38,13 @@ bool transforms_axis(const ConvDesc &desc, int axis);
 
 /// Elements of the packed filter along `axis`.
 int packed_taps(const ConvDesc &desc, int axis, const Packing &packing);
+
+/// Whether weights are packed by group: where those of one image have more output channels than the longest
+/// vector of f32 has lanes, but no whole vectors of them.
+bool packs_by_group(const ConvDesc &desc);
+
+/// What algorithms and schedules take: groups_as_images where packs_by_group, else the problem itself.
+ConvDesc kernel_problem(const ConvDesc &desc);
 
 /// No schedule pads channels to a larger block; ConvDesc::validate bounds the packed filter with it.
 constexpr int kMaxChannelBlock = 128;
@@ -71,8 +82,8 @@ const ConvDesc &op_of(const ConvDesc &desc, const TensorSpec &spec);
 std::vector<TensorSpec> tensor_specs(const ConvDesc &desc, const Packing &packing);
 
 /// Order of a layout's dimensions in memory, innermost first, as indices into {c, spatial innermost first...,
-/// n}.
-std::vector<int> memory_order(Layout layout, int spatial_dims);
+/// n}. By group, n counts groups, each of which has a part of the channels.
+std::vector<int> memory_order(Layout layout, int spatial_dims, bool by_group = false);
 
 /// One dimension of a kernel buffer in elements.
 struct BufferDim {
@@ -84,7 +95,8 @@ struct BufferDim {
 /// only strides): Input {ci, x, [y, [z,]] n}, Filter {co_i, ci, kx, [ky, [kz,]] co_o}, operands {co}, {co, n}
 /// or as the output; Output and Indices {co, p..., n}, Offset and Mask {channel, p..., n}, where p... is {p},
 /// all positions in row-major order, if flattens_positions, else {x, [y, [z]]}. The kernel's problem is
-/// merge_trivial_axes(desc). `desc` must be closed (with_sizes); dims beyond `count` are unused.
+/// merge_trivial_axes(desc), and groups_as_images of it if weights are packed by group, where operands {co}
+/// are {co, n}. `desc` must be closed (with_sizes); dims beyond `count` are unused.
 struct BufferDims {
     int count = 0;
     std::array<BufferDim, 6> dims = {};

@@ -120,6 +120,7 @@ TensorCheck packed_filter_check(const ConvDesc &desc, const Tensor &packed) {
 /// "in blocks of 16 output channels, transformed for tiles of 4"
 std::string packing_text(const Packing &packing) {
     return "in blocks of " + std::to_string(packing.co_block) + " output channels" +
+           (packing.by_group ? " of each group" : "") +
            (packing.is_transformed() ? ", transformed for tiles of " + std::to_string(packing.tile) : "");
 }
 

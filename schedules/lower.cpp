@@ -85,8 +85,8 @@ std::vector<int> positional_extents(const ConvDesc &d, const Packing &packing, i
 
 /// Fixes a buffer that may be a channel range of a larger tensor of `channels`.
 void constrain_positional(OutputImageParam buffer, Layout layout, const std::vector<int> &extents,
-                          int channels) {
-    const std::vector<int> order = memory_order(layout, static_cast<int>(extents.size()) - 2);
+                          int channels, bool by_group) {
+    const std::vector<int> order = memory_order(layout, static_cast<int>(extents.size()) - 2, by_group);
     std::vector<int> whole = extents;
     whole[0] = channels;
     constrain_dense(buffer, whole, order);
@@ -112,7 +112,8 @@ void constrain_op(ConvPipeline &conv) {
     const auto moved = [&](Halide::ImageParam &tensor, const std::vector<int64_t> &shape) {
         const auto channels = static_cast<int>(d.in_layout == Layout::ChannelsLast ? shape.back() : shape[1]);
         constrain_positional(tensor, d.in_layout,
-                             positional_extents(d, conv.packing, channels, out_extents(d)), channels);
+                             positional_extents(d, conv.packing, channels, out_extents(d)), channels,
+                             conv.packing.by_group);
     };
     if (conv.offset.defined())
         moved(conv.offset, offset_shape(d));
@@ -122,14 +123,18 @@ void constrain_op(ConvPipeline &conv) {
     for (auto &[operand, tensor] : conv.operands) {
         switch (operand_info(operand).shape) {
         case OperandShape::PerChannel:
-            constrain_dense(tensor, {d.co}, {0});
+            if (conv.packing.by_group)
+                constrain_dense(tensor, {d.co, d.n}, {0, 1});
+            else
+                constrain_dense(tensor, {d.co}, {0});
             break;
         case OperandShape::PerImageChannel:
             constrain_dense(tensor, {d.co, d.n}, {0, 1});
             break;
         case OperandShape::Full:
             constrain_positional(tensor, d.out_layout,
-                                 positional_extents(d, conv.packing, stored, stored_extents(d)), stored);
+                                 positional_extents(d, conv.packing, stored, stored_extents(d)), stored,
+                                 conv.packing.by_group);
             break;
         }
     }
@@ -141,7 +146,7 @@ void constrain_buffers(ConvPipeline &conv) {
     for (int a = d.rank - 1; a >= 0; a--)
         in.push_back(d.in[a]);
     in.push_back(d.n);
-    constrain_dense(conv.input, in, memory_order(d.in_layout, d.rank));
+    constrain_dense(conv.input, in, memory_order(d.in_layout, d.rank, conv.packing.by_group));
     constrain_op(conv);
     for (ConvPipeline &part : conv.parts)
         constrain_op(part);
@@ -150,7 +155,7 @@ void constrain_buffers(ConvPipeline &conv) {
     const int stored = stored_channels(last);
     const std::vector<int> out = positional_extents(last, conv.packing, stored, stored_extents(last));
     constrain_positional(conv.output.output_buffers()[0], last.out_layout, out,
-                         last.co_total != 0 ? last.co_total : stored);
+                         last.co_total != 0 ? last.co_total : stored, conv.packing.by_group);
     if (d.indices != Indices::None) // Halide gives it the extents of the first
         constrain_strides(conv.output.output_buffers()[1], out,
                           memory_order(d.out_layout, static_cast<int>(out.size()) - 2));
@@ -161,6 +166,7 @@ using Algorithm = ConvPipeline (*)(const ConvDesc &, const Packing &, const OpIn
 /// Where an algorithm and a schedule of it meet.
 LoweredPipeline scheduled(Algorithm algorithm, void (*schedule)(ConvPipeline &, const Plan &),
                           const ConvDesc &desc, const Plan &plan) {
+    const ConvDesc problem = kernel_problem(desc);
     OpInput input;
     input.copies_rows = plan.copies_rows(desc);
     input.masks_columns = plan.masks_columns(desc);
@@ -168,7 +174,7 @@ LoweredPipeline scheduled(Algorithm algorithm, void (*schedule)(ConvPipeline &, 
     input.fills_tiles = plan.fills_tiles(desc);
     input.copies_windows = plan.copies_windows(desc);
     input.inlines_ops = plan.inlines_ops(desc);
-    ConvPipeline conv = algorithm(desc, plan.packing(desc), input);
+    ConvPipeline conv = algorithm(problem, plan.packing(desc), input);
     constrain_buffers(conv);
     schedule(conv, plan);
     if (gpu_api(plan.target) == GpuApi::Cuda)
@@ -232,7 +238,8 @@ Halide::Module lower_pack_module(DType type, const Packing &packing, const Targe
 
 std::string pack_key(DType type, const Packing &packing) {
     return "pack_" + dtype_name(type) + "_co" + std::to_string(packing.co_block) +
-           (packing.is_transformed() ? "_f" + std::to_string(packing.tile) : "");
+           (packing.is_transformed() ? "_f" + std::to_string(packing.tile) : "") +
+           (packing.by_group ? "_by_group" : "");
 }
 
 } // namespace convsmith

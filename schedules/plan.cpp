@@ -166,7 +166,8 @@ std::vector<std::pair<std::string, const ScheduleRow *>> candidates(const std::v
 }
 
 /// The plan without measured ones.
-PlanChoice own_plan(const ConvDesc &desc, const Target &target, const PlanRequest &request) {
+PlanChoice own_plan(const ConvDesc &of, const Target &target, const PlanRequest &request) {
+    const ConvDesc desc = kernel_problem(of);
     PlanChoice choice;
     std::vector<std::string> variants;
     for (const VariantInfo &variant : variant_table()) {
@@ -205,8 +206,7 @@ PlanChoice own_plan(const ConvDesc &desc, const Target &target, const PlanReques
     std::string why;
     for (const Rejection &r : choice.rejected)
         why += (why.empty() ? "" : "; ") + r.schedule + ": " + r.reason;
-    throw Error(ErrorCode::Unsupported,
-                "no schedule takes " + desc.key() + " on " + target.name + ": " + why);
+    throw Error(ErrorCode::Unsupported, "no schedule takes " + of.key() + " on " + target.name + ": " + why);
 }
 
 /// What the request fixes and the measured plan does otherwise; empty if nothing.
@@ -259,7 +259,9 @@ std::string Plan::text() const {
 }
 
 Packing Plan::packing(const ConvDesc &desc) const {
-    return row_of(desc, *this).planning.packing(desc, target, params);
+    Packing packing = row_of(desc, *this).planning.packing(kernel_problem(desc), target, params);
+    packing.by_group = packs_by_group(desc);
+    return packing;
 }
 
 bool Plan::copies_rows(const ConvDesc &desc) const {
@@ -268,12 +270,12 @@ bool Plan::copies_rows(const ConvDesc &desc) const {
 
 bool Plan::settles(const ConvDesc &desc, const std::string &name) const {
     const SchedulePlanning &planning = row_of(desc, *this).planning;
-    return planning.settles != nullptr && planning.settles(desc, target, name);
+    return planning.settles != nullptr && planning.settles(kernel_problem(desc), target, name);
 }
 
 bool Plan::fills_tiles(const ConvDesc &desc) const {
     const SchedulePlanning &planning = row_of(desc, *this).planning;
-    return planning.fills_tiles != nullptr && planning.fills_tiles(desc, params);
+    return planning.fills_tiles != nullptr && planning.fills_tiles(kernel_problem(desc), params);
 }
 
 bool Plan::copies_windows(const ConvDesc &desc) const {
@@ -286,12 +288,12 @@ bool Plan::inlines_ops(const ConvDesc &desc) const {
 
 bool Plan::masks_columns(const ConvDesc &desc) const {
     const SchedulePlanning &planning = row_of(desc, *this).planning;
-    return planning.masks_columns != nullptr && planning.masks_columns(desc, target);
+    return planning.masks_columns != nullptr && planning.masks_columns(kernel_problem(desc), target);
 }
 
 int Plan::row_tile(const ConvDesc &desc) const {
     const SchedulePlanning &planning = row_of(desc, *this).planning;
-    return planning.row_tile != nullptr ? planning.row_tile(desc, params) : 0;
+    return planning.row_tile != nullptr ? planning.row_tile(kernel_problem(desc), params) : 0;
 }
 
 double Plan::relative_error() const {
@@ -324,10 +326,11 @@ void check_request(const PlanRequest &request) {
 }
 
 size_t schedule_row(const ConvDesc &desc, const Plan &plan) {
+    const ConvDesc problem = kernel_problem(desc);
     for (size_t i = 0; i < rows().size(); i++) {
         const ScheduleRow &row = rows()[i];
         if (row.info.serves(plan.variant) && row.info.name == plan.schedule && row.info.suits(plan.target) &&
-            !row.planning.reject(desc, plan.target))
+            !row.planning.reject(problem, plan.target))
             return i;
     }
     throw Error(ErrorCode::BadArgument,

@@ -41,7 +41,7 @@ TEST(Planner, JoinsGroupsOfFewChannels) {
     };
     EXPECT_EQ(plan("conv_ci32_i56x56_co32_k3x3_p1_g8").text(),
               "joined/x86_avx2/co_vectors=1,rows=56,tile_p=8,unroll_ci=4");
-    EXPECT_EQ(plan("conv_ci272_i14x14_co272_k1_g4").params.at("co_vectors"), 2)
+    EXPECT_EQ(plan("conv_n2_ci272_i14x14_co272_k1_g4").params.at("co_vectors"), 2)
         << "groups of 68: few blocks span two";
     EXPECT_EQ(plan("conv_ci64_i28x28_co64_k3_p1_g8").variant, "direct") << "whole vectors: nothing to join";
 }
@@ -342,6 +342,71 @@ TEST(Planner, ATileMeetsSeveralBlocksOfChannelsWhereStoresTakeLongerThanSums) {
     EXPECT_THROW(plan("conv_ci1024_i1x1_co256_k1", "x86_avx2", {{"co_blocks", 2}}), Error) << "streams";
     EXPECT_THROW(plan("conv_ci1024_i7x7_co64_k3_p1", "x86_avx2", {{"co_blocks", 2}}), Error)
         << "blocks of input channels";
+}
+
+TEST(Planner, ThreadsFindEqualShares) {
+    const auto rows = [](const char *key, const char *target) {
+        return make_plan(ConvDesc::parse(key), parse_target(target)).plan.params.at("rows");
+    };
+    for (const char *target : {"x86_avx2", "x86_avx512"}) {
+        // One block of channels, or three: an even number of blocks of positions, or many.
+        for (const char *key : {"conv_ci512_i14x14_co32_k1", "conv_ci480_i14x14_co192_k1"}) {
+            const int of_block = rows(key, target), blocks = (196 + of_block - 1) / of_block;
+            EXPECT_GT(blocks, 1) << key << " " << target;
+            EXPECT_TRUE(blocks % 2 == 0 || blocks > 16) << key << " " << target << ": " << blocks;
+        }
+        EXPECT_EQ(rows("conv_ci512_i14x14_co512_k3_p1_g512_then_conv_co512_k1", target), 7) << target;
+        EXPECT_EQ(rows("conv_ci384_i14x14_co384_k3_p1_g384", target), 7) << target;
+        EXPECT_EQ(28 / rows("conv_ci136_i28x28_co136_k3_p1_g136", target) % 2, 0) << "7 tasks would not be";
+        EXPECT_EQ(rows("conv_ci16_i4x4_co16_k3_p1", target), 4) << "too little work to share";
+    }
+    EXPECT_EQ(rows("conv_ci512_i7x7_co256_k1", "x86_avx512"), 49) << "four blocks of channels";
+    EXPECT_EQ(rows("conv_ci48_i7x7_co128_k5_p2", "x86_avx512"), 2) << "two equal strips of Winograd's tiles";
+    EXPECT_EQ(rows("conv_ci25_i784_co25_k7_p768x0_d128_nwc", "x86_avx512"), 784)
+        << "a block would copy 768 more";
+}
+
+TEST(Planner, TapsInThePaddingOfWholeTilesAreLeftOut) {
+    const auto tile = [](const char *key, const char *target, const Params &params = {}) {
+        PlanRequest request;
+        request.params = params;
+        const ConvDesc desc = ConvDesc::parse(key);
+        return make_plan(desc, parse_target(target), request).plan.row_tile(desc);
+    };
+    for (const char *target : {"x86_avx2", "x86_avx512", "arm_neon"}) {
+        EXPECT_GT(tile("conv_ci10_i84_co24_k5_p60x0_d15_nwc", target), 0) << target;
+        EXPECT_EQ(tile("conv_ci10_i84_co24_k5_p2_nwc", target), 0) << "few taps";
+        EXPECT_EQ(tile("conv_ci10_i84_co24_k5_p60x0_d15_nwc_reflect", target), 0) << "no zeros";
+    }
+    EXPECT_GT(tile("conv_ci6_i84_co16_k5_p40x20_d15_nwc", "x86_avx2"), 0) << "padded on both sides";
+    EXPECT_EQ(tile("conv_ci10_i84_co24_k5_p60x0_d15_nwc", "x86_avx512", {{"tile_p", 5}}), 0)
+        << "shifted tiles";
+}
+
+TEST(Planner, GroupsOfChannelsThatAreNoWholeVectorsArePackedApart) {
+    const auto choice = [](const char *key, const char *target) {
+        return make_plan(ConvDesc::parse(key), parse_target(target));
+    };
+    for (const char *target : {"x86_avx2", "x86_avx512", "arm_neon"}) {
+        const char *key = "conv_ci136_i28x28_co136_k1_g4";
+        const Plan plan = choice(key, target).plan;
+        EXPECT_EQ(plan.variant, "pointwise") << target;
+        EXPECT_EQ(plan.schedule, target);
+        const Packing packing = plan.packing(ConvDesc::parse(key));
+        EXPECT_TRUE(packing.by_group);
+        EXPECT_EQ(packing.co_block % vector_lanes(plan.target, DType::F32), 0);
+        // Four groups of whole blocks for 34 channels each.
+        const int blocks = (34 + packing.co_block - 1) / packing.co_block;
+        EXPECT_EQ(packed_filter_shape(ConvDesc::parse(key), packing),
+                  (std::vector<int64_t>{4 * blocks, 1, 1, 34, packing.co_block}));
+    }
+    for (const char *key :
+         {"conv_n2_ci136_i28x28_co136_k1_g4", "conv_ci128_i28x28_co128_k1_g4", "conv_ci32_i9x9_co32_k1_g4",
+          "conv_n0_ci136_i28x28_co136_k1_g4", "conv_ci136_i28x28_co136_k1_g4_shuffle4",
+          "conv_ci136_i28x28_co136_k3_p1_g136", "conv_ci136_i28x28_co136_k1_g4_into200x8"}) {
+        const Plan plan = choice(key, "x86_avx2").plan;
+        EXPECT_FALSE(plan.packing(ConvDesc::parse(key)).by_group) << key;
+    }
 }
 
 TEST(Planner, OnePositionOfChannelsApartHasAccumulatorsOfSeveralVectors) {

@@ -39,7 +39,8 @@ TEST(RunDelay, CountsThreadsThatShareACore) {
         other.join();
         EXPECT_GT(waited, 0.2e6 * kTime.count()); // this thread about half of the time
         EXPECT_GE(run_delay_ns(getpid()).value(), waited);
-    }).join();
+    })
+        .join();
 }
 
 TEST(RunDelay, OfAProcessThatIsNotThereIsNotKnown) {

@@ -121,9 +121,13 @@ TEST(WinogradPlan, BlocksOfChannelsLieWithinAGroup) {
     const PlanChoice halves = plan_of("conv_ci128_i28x28_co96_k3_p1_g2"); // 48 channels are 3 blocks of 16
     EXPECT_EQ(halves.plan.variant, "winograd");
     EXPECT_EQ(48 % halves.plan.packing(ConvDesc::parse("conv_ci128_i28x28_co96_k3_p1_g2")).co_block, 0);
-    EXPECT_NE(rejection_of(plan_of("conv_ci128_i28x28_co72_k3_p1_g2"), "winograd/x86_avx2")
+    EXPECT_NE(rejection_of(plan_of("conv_n2_ci128_i28x28_co72_k3_p1_g2"), "winograd/x86_avx2")
                   .find("36, not a multiple"),
               std::string::npos);
+    const ConvDesc apart = ConvDesc::parse("conv_ci128_i28x28_co72_k3_p1_g2");
+    const PlanChoice each = plan_of("conv_ci128_i28x28_co72_k3_p1_g2");
+    EXPECT_EQ(each.plan.variant, "winograd");
+    EXPECT_TRUE(each.plan.packing(apart).by_group) << "one image: blocks of each group's own";
     EXPECT_NE(rejection_of(plan_of("conv_ci64_i28x28_co128_k3_p1_g4"), "winograd/x86_avx2")
                   .find("fewer than 32 channels of a group"),
               std::string::npos);

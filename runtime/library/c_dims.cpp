@@ -121,12 +121,26 @@ std::string packed_taps(const ConvDesc &desc, int axis, const CPacking &packing)
     return fmt::format("({} + {})", packing.tile, kernel - 1);
 }
 
+namespace {
+
+std::string packed_blocks(const ConvDesc &desc, const CPacking &packing) {
+    const int groups = packing.by_group ? desc.groups : 1;
+    const std::string blocks = fmt::format("(({0} + {1} - 1) / {1})", desc.co / groups, packing.block);
+    return groups > 1 ? fmt::format("({} * {})", groups, blocks) : blocks;
+}
+
+} // namespace
+
+std::string packed_channels(const ConvDesc &desc, const CPacking &packing) {
+    return fmt::format("({} * {})", packed_blocks(desc, packing), packing.block);
+}
+
 CDims packed_dims(const ConvDesc &desc, const CPacking &packing, int axes) {
     CDims dims;
     dims.extents = {packing.block, std::to_string(desc.ci / desc.groups)};
     for (int i = 0; i < axes; i++)
         dims.extents.push_back(i < desc.rank ? packed_taps(desc, desc.rank - 1 - i, packing) : "1");
-    dims.extents.push_back(fmt::format("(({0} + {1} - 1) / {1})", desc.co, packing.block));
+    dims.extents.push_back(packed_blocks(desc, packing));
     std::vector<int> order;
     for (size_t i = 0; i < dims.extents.size(); i++)
         order.push_back(static_cast<int>(i));

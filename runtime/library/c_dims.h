@@ -41,7 +41,11 @@ CDims positional_dims(const ConvDesc &desc, Layout layout, int64_t channels, int
 struct CPacking {
     std::string block;
     std::string tile;
+    bool by_group = false; ///< Packing::by_group, on every platform
 };
+
+/// C expression of the output channels that packed weights have, those beyond the last block's included.
+std::string packed_channels(const ConvDesc &desc, const CPacking &packing);
 
 /// Elements of the packed filter along `axis` (packed_taps of signature.h).
 std::string packed_taps(const ConvDesc &desc, int axis, const CPacking &packing);

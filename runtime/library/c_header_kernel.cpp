@@ -28,7 +28,8 @@ struct CTensor {
 
 /// The macros of layer or kernel `id` that hold the packing.
 CPacking packing_macros(const Model &model, const KernelEntry &kernel, const std::string &id) {
-    CPacking macros = {upper_case(fmt::format("{}_{}_co_block", model.name, id)), ""};
+    CPacking macros = {upper_case(fmt::format("{}_{}_co_block", model.name, id)), "",
+                       kernel.plans[0].packing.by_group};
     if (transforms_weights(kernel))
         macros.tile = upper_case(fmt::format("{}_{}_tile", model.name, id));
     return macros;
@@ -331,13 +332,13 @@ std::string layer_macros(const Model &model, const LayerEntry &layer) {
         std::string weights =
             std::to_string(int64_t(op.ci / op.groups) * spatial_product(op.kernel, op.rank));
         if (!packing.tile.empty()) {
-            weights = std::to_string(op.ci);
+            weights = std::to_string(op.ci / op.groups);
             for (int axis = 0; axis < op.rank; axis++)
                 weights += " * " + packed_taps(op, axis, packing);
         }
         if (passes_weights(model))
-            text += fmt::format("#define {0}_{1}_ELEMENTS ((size_t)(({2} + {3} - 1) / {3} * {3}) * {4})\n",
-                                prefix, upper_case(filter.name), op.co, packing.block, weights);
+            text += fmt::format("#define {}_{}_ELEMENTS ((size_t){} * {})\n", prefix, upper_case(filter.name),
+                                packed_channels(op, packing), weights);
     }
     const std::vector<std::string> names = axis_names(desc.rank);
     for (int axis = 0; axis < desc.rank; axis++) {

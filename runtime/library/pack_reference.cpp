@@ -65,7 +65,10 @@ Tensor pack_reference(const ConvDesc &desc, const Packing &packing, const Tensor
     const int64_t ci_count = desc.ci / desc.groups;
     const int64_t taps = filter.elements() / (desc.co * ci_count);
     for (int64_t co = 0; co < desc.co; co++) {
-        const int64_t co_o = co / packing.co_block, co_i = co % packing.co_block;
+        const int64_t group_co = packing.by_group ? desc.co / desc.groups : desc.co;
+        const int64_t blocks = (group_co + packing.co_block - 1) / packing.co_block;
+        const int64_t within = co % group_co, co_i = within % packing.co_block;
+        const int64_t co_o = co / group_co * blocks + within / packing.co_block;
         for (int64_t ci = 0; ci < ci_count; ci++) {
             for (int64_t tap = 0; tap < taps; tap++) {
                 const int64_t from = user_index(desc, co, ci) * taps + tap;

@@ -109,6 +109,10 @@ void schedule_chain(ConvPipeline &conv, const Plan &plan) {
                                : schedule_tiles(last, last.at[0], width, within, tile, order);
     order.insert(order.end(), {task, last.n});
     conv.output.reorder(order).parallel(task).parallel(last.n);
+    // Threads share what one task computes: blocks of channels, or rows, but none where tiles overlap.
+    const bool is_one_task = last.desc.n == 1 && rows == out_extents(last.desc)[0];
+    if (is_one_task && tile.tile_y == 1)
+        conv.output.parallel(order[order.size() - 3].var);
     const LoopLevel at_task(conv.output, task);
     schedule_sum(last, plan.target, tile, LoopLevel(conv.output, around), at_task);
 
@@ -123,6 +127,8 @@ void schedule_chain(ConvPipeline &conv, const Plan &plan) {
             .bound(part.at[0], 0, out_extents(part.desc)[1]);
         const Var tile_loop =
             schedule_tiles(part, part.at[0], row_positions(part.desc), part.at.back(), tile, order);
+        if (is_one_task && tile.tile_y == 1)
+            part.output.parallel(order.back().var);
         order.emplace_back(part.n);
         part.output.reorder(order);
         schedule_sum(part, plan.target, tile, LoopLevel(part.output, tile_loop), at_task);

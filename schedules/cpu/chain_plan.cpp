@@ -77,7 +77,10 @@ int choose_rows(const ConvDesc &desc, const Target &target) {
     int rows = 1;
     while (rows < most && task_bytes(ops, rows + 1) <= budget)
         rows++;
-    return equal_part(most, rows);
+    // Each task reads all weights; what lies between its halo and the next one's is computed twice.
+    constexpr int kFewestRows = 7;
+    rows = equal_part(most, rows);
+    return choose_shared_rows(most, rows, fewest_tasks(desc), std::min(rows, kFewestRows));
 }
 
 /// All dense ops have the same: the cheapest of one alone; of several the class's favourite, or what the op

@@ -73,8 +73,8 @@ int choose_one_position_vectors(int channels, int lanes, int most, bool may_over
     return vectors;
 }
 
-/// Rows of a task: about 512 KiB of input and output, some 20 us, several times what handing it out costs;
-/// equally high tasks of whole tiles. A strip of padded rows stays in L2.
+/// Rows of a task: about 512 KiB of input and output, some 20 us, or fewer if threads would have too few of
+/// them; equally high tasks of whole tiles. A strip of padded rows stays in L2.
 int choose_rows(const ConvDesc &d, const Target &target, int tile) {
     constexpr int64_t kTaskBytes = 512 * 1024;
     const int out = out_extents(d)[0];
@@ -86,8 +86,8 @@ int choose_rows(const ConvDesc &d, const Target &target, int tile) {
     if (!leaves_out_padding(d))
         blocks = std::max<int64_t>(blocks, 2 * in_bytes / target.l2_bytes);
     blocks = std::min<int64_t>(blocks, out);
-    const int64_t rows = rounded_up((out + blocks - 1) / blocks, tile);
-    return static_cast<int>(std::clamp<int64_t>(rows, 1, out));
+    const int64_t rows = std::clamp<int64_t>(rounded_up((out + blocks - 1) / blocks, tile), 1, out);
+    return choose_shared_rows(out, static_cast<int>(rows), fewest_tasks(d), tile);
 }
 
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
@@ -175,6 +175,30 @@ int choose_task_rows(int extent, int wanted, int least) {
     int best = extent;
     for (int rows = least; rows < extent; rows++) {
         if (extent % rows == 0 && distance(rows) < distance(best))
+            best = rows;
+    }
+    return best;
+}
+
+int fewest_tasks(const ConvDesc &desc) {
+    constexpr double kMacsPerNs = 50, kBytesPerNs = 20; // of a core with vectors of 8 f32
+    constexpr double kShortest = 4000, kTaskNs = 12000;
+    const double ns = static_cast<double>(mac_count(desc)) / kMacsPerNs +
+                      static_cast<double>(byte_count(desc)) / kBytesPerNs;
+    return ns < kShortest ? 1 : ns < 2 * kTaskNs ? 2 : ns < 4 * kTaskNs ? 4 : 8;
+}
+
+int choose_shared_rows(int extent, int most, int tasks, int least) {
+    constexpr double kUnequal = 1.6;
+    const double wanted =
+        std::max<double>(least, std::min<double>(most, static_cast<double>(extent) / tasks));
+    const auto cost = [&](int rows) {
+        const bool is_equal = tasks == 1 || are_shared_equally(extent / rows);
+        return (is_equal ? 1 : kUnequal) * (rows > wanted ? rows / wanted : wanted / rows);
+    };
+    int best = extent;
+    for (int rows = std::min(least, extent); rows < extent; rows++) {
+        if (extent % rows == 0 && cost(rows) < cost(best))
             best = rows;
     }
     return best;

@@ -220,10 +220,13 @@ void schedule_direct(ConvPipeline &conv, const Plan &plan) {
         .vectorize(co_v)
         .unroll(co_u)
         .unroll(p_i);
-    if (conv.desc.n * b.blocks > 1)
+    if (conv.packing.by_group) // groups share lines of the output
+        conv.output.reorder(co_g, conv.n, p_b).parallel(p_b);
+    else if (conv.desc.n * b.blocks > 1)
         conv.output.parallel(p_b).parallel(conv.n);
     else
         conv.output.parallel(co_g);
+    const Var block = conv.packing.by_group ? conv.n : p_b;
 
     ConvPipeline tile = conv;
     if (b.ci_block < conv.desc.ci / conv.desc.groups)
@@ -237,7 +240,7 @@ void schedule_direct(ConvPipeline &conv, const Plan &plan) {
     else
         schedule_dense_tile(tile, plan.target, {conv.at[0], b.co_block, b.lanes, b.tile_p, b.unroll_ci});
     if (conv.is_padded() || stages_gathered(conv) || conv.desc.in_layout == Layout::ChannelsFirst)
-        schedule_strip(conv, plan, b, p_b);
+        schedule_strip(conv, plan, b, block);
 }
 
 } // namespace convsmith::cpu

@@ -107,12 +107,28 @@ int channel_blocks(const ConvDesc &desc, const Target &target, int co_vectors) {
     return (desc.co + block - 1) / block;
 }
 
-/// Rows that a block of the merged problem has at most: all, but where threads share no blocks of channels,
-/// as a tile is computed for all of them, so many that there are blocks of rows to share.
+/// Rows that a block of the merged problem has at most: all where threads share images or blocks of channels
+/// equally, else so many that there are blocks of rows to share. Groups share lines of the output.
 int choose_most_rows(const ConvDesc &merged, const Target &target, const Params &params) {
-    constexpr int kFewestTasks = 8;
     const int all = out_extents(merged)[0], blocks = channel_blocks(merged, target, params.at("co_vectors"));
-    return blocks > 1 && params.at("co_blocks") >= blocks ? (all + kFewestTasks - 1) / kFewestTasks : all;
+    const int co_blocks = params.at("co_blocks"), tasks = (blocks + co_blocks - 1) / co_blocks;
+    constexpr int kFewestPositions = 48;
+    const int images = merged.groups_are_images ? 1 : merged.n;
+    // A block copies its halo; beyond half of its rows that takes more than threads gain.
+    const int halo = (effective_kernel(merged.kernel[0], merged.dilation[0]) - 1) / merged.stride[0];
+    const int64_t most_tasks =
+        std::min(std::max<int64_t>(2, int64_t{row_positions(merged)} * all / kFewestPositions),
+                 int64_t{halo == 0 ? all : std::max(1, all / (2 * halo))});
+    const int64_t tasks_wanted = std::min<int64_t>(fewest_tasks(merged), most_tasks);
+    const int wanted = static_cast<int>((tasks_wanted + images - 1) / images);
+    const bool shares_channels = merged.n == 1 && tasks > 1 && are_shared_equally(tasks);
+    return shares_channels ? all : (all + wanted - 1) / wanted;
+}
+
+/// At most `rows` of `all` rows, such that threads share the blocks equally.
+int choose_shared_blocks(int all, int rows) {
+    const int blocks = (all + rows - 1) / rows;
+    return blocks == 1 || are_shared_equally(blocks) ? rows : equal_part(all, (all + blocks) / (blocks + 1));
 }
 
 /// At most `most` rows of a block of the merged problem such that blocks are equally high and a block's input
@@ -137,7 +153,7 @@ int choose_rows(const ConvDesc &d, const Target &target, int co_vectors, int mos
     const int64_t span = effective_kernel(d.kernel[0], d.dilation[0]);
     const int64_t rows =
         std::clamp<int64_t>(is_gathered ? strip_rows : (strip_rows - span) / d.stride[0] + 1, 1, out[0]);
-    return equal_part(out[0], std::min<int64_t>(rows, most));
+    return choose_shared_blocks(out[0], equal_part(out[0], std::min<int64_t>(rows, most)));
 }
 
 /// Whether the merged problem is a matrix product over positions as they lie.
@@ -162,14 +178,22 @@ int choose_positions(const ConvDesc &d, const Target &target, int co_vectors, in
     const int64_t bytes = part_of_l2(weight_bytes(d) >= kShareOfL3 ? kStreamedWeights
                                      : has_far_weights(d, target)  ? numbers.block_far_weights
                                                                    : numbers.block_positions);
-    const int wanted = static_cast<int>(std::clamp<int64_t>(bytes / position_bytes, 1, most));
+    const auto fitting = static_cast<int>(std::clamp<int64_t>(bytes / position_bytes, 1, all));
+    const int wanted = std::min(fitting, most);
+    // Fewer blocks than threads would like may compute less twice, down to two.
+    const int largest =
+        most == all ? wanted * 3 / 2
+                    : std::min<int>(fitting * 3 / 2, static_cast<int>(rounded_up((all + 1) / 2, tile)));
+    constexpr double kUnequal = 1.15;
     int best = tile;
-    int64_t least = 0;
-    for (int block = std::max(2, wanted / 2 / tile) * tile; block <= std::max(3 * tile, wanted * 3 / 2);
+    double least = 0;
+    for (int block = std::max(2, wanted / 2 / tile) * tile; block <= std::max(3 * tile, largest);
          block += tile) {
-        const int64_t computed = rounded_up(all, block < all ? block : tile);
-        if (least == 0 || computed <= least)
-            best = block, least = computed;
+        const bool is_equal = block >= all || are_shared_equally((all + block - 1) / block);
+        const double cost =
+            static_cast<double>(rounded_up(all, block < all ? block : tile)) * (is_equal ? 1 : kUnequal);
+        if (least == 0 || cost <= least)
+            best = block, least = cost;
     }
     return std::min(best, all);
 }
@@ -211,6 +235,28 @@ int choose_whole_tile(const ConvDesc &merged, const Numbers &numbers, const Para
 /// Whether a block of positions is one tile, which nothing would be near for.
 bool is_one_tile(const ConvDesc &merged, const Params &params) {
     return block_positions(merged, params) <= params.at("tile_p");
+}
+
+/// Whether tiles along the only axis leave out taps that lie in their padding of zeros, 5 % of all or more:
+/// if none is shifted, so that a tile is known by its positions.
+bool leaves_out_taps(const ConvDesc &merged, const Params &params) {
+    constexpr double kLeast = 0.05;
+    const int all = out_extents(merged)[0], tile = params.at("tile_p"), rows = params.at("rows");
+    const auto ci_block = params.find("ci_block"); // joined has none
+    const bool is_one_sum = ci_block == params.end() || ci_block->second == merged.ci / merged.groups;
+    if (merged.rank != 1 || merged.pad_mode != PadMode::Zeros || all % rows != 0 || rows % tile != 0 ||
+        !is_one_sum)
+        return false;
+    const int taps = merged.kernel[0], end = merged.pad_begin[0] + merged.in[0];
+    int64_t left_out = 0;
+    for (int at = 0; at < all; at += tile) {
+        for (int tap = 0; tap < taps; tap++) {
+            const int64_t first = int64_t{at} * merged.stride[0] + int64_t{tap} * merged.dilation[0];
+            const int64_t last = first + int64_t{tile - 1} * merged.stride[0];
+            left_out += last < merged.pad_begin[0] || first >= end ? 1 : 0;
+        }
+    }
+    return static_cast<double>(left_out) > kLeast * taps * (static_cast<double>(all) / tile);
 }
 
 /// The input channels of a block: all, too, where a block of positions is one tile, or its tiles cannot be
@@ -290,6 +336,8 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const Numbers &numbers = numbers_of(target);
     Params full = params;
     derive(full, "co_vectors", co_block != 0 ? co_block / lanes : choose_vectors(desc, target));
+    const int most_vectors = has_one_position(desc) ? numbers.one_position_vectors : numbers.most_vectors();
+    check_co_vectors("direct", target, full["co_vectors"], most_vectors, lanes, co_block);
     const ConvDesc merged = merge_trivial_axes(desc);
     const Spatial out = out_extents(merged);
     derive(full, "co_blocks", choose_co_blocks(merged, target, full["co_vectors"]));
@@ -312,9 +360,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     check_streams(desc, target, full);
     check_ci_block(merged, target, full);
     check_co_blocks(desc, target, full);
-    check_dense_tile("direct", desc, target, full,
-                     has_one_position(desc) ? numbers.one_position_vectors : numbers.most_vectors(),
-                     co_block);
+    check_dense_tile("direct", desc, target, full, most_vectors, co_block);
     return full;
 }
 
@@ -354,6 +400,8 @@ int choose_co_blocks(const ConvDesc &desc, const Target &target, int co_vectors)
 int row_tile(const ConvDesc &desc, const Params &params) {
     const ConvDesc merged = merge_trivial_axes(desc);
     const int tile = params.at("tile_p"), row = out_extents(merged)[merged.rank - 1];
+    if (leaves_out_taps(merged, params))
+        return tile;
     return merged.rank > 1 && tile > 1 && row % tile == 0 ? tile : 0;
 }
 
