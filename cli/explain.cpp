@@ -118,7 +118,8 @@ void explain_plan(const ConvDesc &desc, const PlanChoice &choice, bool is_schedu
     json["target"] = choice.plan.target.halide;
     json["params"] = choice.plan.params;
     const Packing packing = choice.plan.packing(desc);
-    json["packing"] = {{"co_block", packing.co_block}, {"tile", packing.tile}};
+    json["packing"] = {
+        {"co_block", packing.co_block}, {"tile", packing.tile}, {"by_group", packing.by_group}};
     json["accuracy"] = {{"allowed", accuracy_name(choice.accuracy)},
                         {"source", choice.accuracy_source},
                         {"relative_error", choice.plan.relative_error()}};

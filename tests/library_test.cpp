@@ -23,6 +23,7 @@ const std::vector<Layer> &demo_layers() {
         layer("any_pixels", "conv_ci8_i0x0_co16_k1x1_f32_nchw_zeros_residual"),
         layer("volume", "conv_n2_ci4_i3x4x5_co6_k2x3x3_p0x1x1x1x0x2_g2_f64_ndhwc_replicate_bias"),
         layer("wave", "conv_ci5_i31_co3_k4_s3_d2_f32_ncw"),
+        layer("groups", "conv_ci10_i6x7_co40_k3x3_p1_g2_f32_nhwc_zeros_bias_residual"), // packed by group
     };
     return kLayers;
 }
@@ -56,6 +57,7 @@ protected:
         calls.push_back(call("any_pixels", 3, pixels));
         calls.push_back(call("volume", 4, none));
         calls.push_back(call("wave", 5, none));
+        calls.push_back(call("groups", 6, none));
         return calls;
     }
 
@@ -74,8 +76,8 @@ TEST_F(Library, WritesExactlyTheFilesItReports) {
     }
     EXPECT_EQ(files, report_.files);
     EXPECT_EQ(files.size(), 8u);
-    EXPECT_EQ(report_.layers, 6);
-    EXPECT_EQ(report_.kernels, 5) << "two layers have the same descriptor";
+    EXPECT_EQ(report_.layers, 7);
+    EXPECT_EQ(report_.kernels, 6) << "two layers have the same descriptor";
 }
 
 TEST_F(Library, CProgramMatchesOracleOnThisMachine) {
@@ -179,7 +181,7 @@ TEST_F(Library, ManifestTellsDescPlanTargetPackingAndVersions) {
     EXPECT_EQ(json["name"], "demo");
     for (const char *what : {"convsmith", "halide", "llvm", "algorithm"})
         EXPECT_FALSE(json["versions"][what].get<std::string>().empty()) << what;
-    ASSERT_EQ(json["kernels"].size(), 5u);
+    ASSERT_EQ(json["kernels"].size(), 6u);
     const auto &stem = json["kernels"][0];
     EXPECT_EQ(stem["desc"], demo_layers()[0].desc.key());
     EXPECT_EQ(stem["layers"].size(), 2u);
@@ -190,6 +192,8 @@ TEST_F(Library, ManifestTellsDescPlanTargetPackingAndVersions) {
     const PlanChoice best = make_plan(demo_layers()[0].desc, parse_target("x86_avx2"));
     EXPECT_EQ(x86["members"][0]["plan"], best.plan.text());
     EXPECT_EQ(x86["packing"]["co_block"], best.plan.packing(demo_layers()[0].desc).co_block);
+    EXPECT_EQ(x86["packing"]["by_group"], false);
+    EXPECT_EQ(json["kernels"][5]["platforms"]["x86-64-linux"]["packing"]["by_group"], true);
     EXPECT_EQ(stem["platforms"]["arm-64-linux"]["members"].size(), 1u);
 }
 

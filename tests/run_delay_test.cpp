@@ -32,7 +32,7 @@ TEST(RunDelay, CountsThreadsThatShareACore) {
     std::thread([] { // threads started here are bound as it is
         bind_to_this_core();
         const double before = run_delay_ns().value();
-        constexpr milliseconds kTime(60);
+        static constexpr milliseconds kTime(60);
         std::thread other([] { work_for(kTime); });
         work_for(kTime);
         const double waited = run_delay_ns().value() - before;

@@ -31,8 +31,10 @@ Json kernel_json(const Model &model, size_t index) {
     for (size_t p = 0; p < model.platforms.size(); p++) {
         const PlatformPlan &plan = kernel.plans[p];
         Json &platform = json["platforms"][model.platforms[p].name];
-        platform["packing"] = {
-            {"co_block", plan.packing.co_block}, {"tile", plan.packing.tile}, {"filters", Json::object()}};
+        platform["packing"] = {{"co_block", plan.packing.co_block},
+                               {"tile", plan.packing.tile},
+                               {"by_group", plan.packing.by_group},
+                               {"filters", Json::object()}};
         for (const TensorSpec &spec : tensor_specs(kernel.desc, plan.packing)) {
             if (spec.role == TensorRole::Filter)
                 platform["packing"]["filters"][spec.name] = spec.shape;

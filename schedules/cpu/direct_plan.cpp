@@ -114,11 +114,11 @@ int choose_most_rows(const ConvDesc &merged, const Target &target, const Params 
     const int co_blocks = params.at("co_blocks"), tasks = (blocks + co_blocks - 1) / co_blocks;
     constexpr int kFewestPositions = 48;
     const int images = merged.groups_are_images ? 1 : merged.n;
-    // A block copies its halo; where that is higher than the block, it takes more than threads gain.
+    // A block copies its halo: a third of its rows at most, but as much as them where it makes two of one.
     const int halo = (effective_kernel(merged.kernel[0], merged.dilation[0]) - 1) / merged.stride[0];
-    const int64_t most_tasks =
-        std::min(std::max<int64_t>(2, int64_t{row_positions(merged)} * all / kFewestPositions),
-                 int64_t{halo == 0 ? all : std::max(1, all / halo)});
+    const int of_rows = halo == 0 ? all : std::max(all / (3 * halo), all >= 2 * halo ? 2 : 1);
+    const int64_t most_tasks = std::min<int64_t>(
+        of_rows, std::max<int64_t>(2, int64_t{row_positions(merged)} * all / kFewestPositions));
     const int64_t tasks_wanted = std::min<int64_t>(fewest_tasks(merged), most_tasks);
     const int wanted = static_cast<int>((tasks_wanted + images - 1) / images);
     const bool shares_channels = merged.n == 1 && tasks > 1 && are_shared_equally(tasks);
