@@ -1,4 +1,4 @@
-// See measure.h. Depends on the clock only, so that tests can drive it with a made-up one.
+// See measure.h. Depends on the clock and the run delay only, so that tests can drive it with made-up ones.
 #include "autotune/measure.h"
 
 #include "autotune/run_delay.h"
@@ -24,6 +24,19 @@ double steady_now_ns() {
 void idle(double idle_ns) {
     if (idle_ns > 0)
         std::this_thread::sleep_for(std::chrono::duration<double, std::nano>(idle_ns));
+}
+
+/// The block, taken again while its threads waited for cores; the one that waited least.
+double undisturbed_ns(Block &block, double settle_ns) {
+    constexpr double kLittle = 0.02;
+    constexpr int kMostTries = 8;
+    double ns = block.ns_per_call(settle_ns), least = block.waiting();
+    for (int tries = 1; tries < kMostTries && least > kLittle; tries++) {
+        const double again = block.ns_per_call(settle_ns);
+        if (block.waiting() < least)
+            ns = again, least = block.waiting();
+    }
+    return ns;
 }
 
 } // namespace
@@ -64,23 +77,6 @@ double Block::time_calls(int64_t calls) const {
         contestant_.call();
     return now_() - start;
 }
-
-namespace {
-
-/// The block, taken again while its threads waited for cores; the one that waited least.
-double undisturbed_ns(Block &block, double settle_ns) {
-    constexpr double kLittle = 0.02;
-    constexpr int kMostTries = 8;
-    double ns = block.ns_per_call(settle_ns), least = block.waiting();
-    for (int tries = 1; tries < kMostTries && least > kLittle; tries++) {
-        const double again = block.ns_per_call(settle_ns);
-        if (block.waiting() < least)
-            ns = again, least = block.waiting();
-    }
-    return ns;
-}
-
-} // namespace
 
 std::vector<Measured> measure(const std::vector<Contestant> &contestants, const MeasureOptions &options) {
     if (contestants.empty())

@@ -124,15 +124,6 @@ std::vector<int> memory_order(Layout layout, int spatial_dims, bool by_group) {
     return order;
 }
 
-bool packs_by_group(const ConvDesc &desc) {
-    constexpr int kLanes = 16;
-    const int co = desc.co / desc.groups;
-    const bool is_whole =
-        desc.co_total == 0 && desc.rearrange == Rearrange::None && !is_composite(desc) && !desc.is_fused;
-    return desc.op == Op::Conv && desc.groups > 1 && desc.n == 1 && is_whole && !desc.is_open() &&
-           co > kLanes && co % kLanes != 0;
-}
-
 bool transforms_axis(const ConvDesc &desc, int axis) {
     constexpr int kTransformedAxes = 2;
     int within = 0; // axes with several taps
@@ -145,8 +136,28 @@ int packed_taps(const ConvDesc &desc, int axis, const Packing &packing) {
     return desc.kernel[axis] + (transforms_axis(desc, axis) ? packing.tile - 1 : 0);
 }
 
+namespace {
+
+/// Whether weights are packed by group.
+bool packs_by_group(const ConvDesc &desc) {
+    constexpr int kLanes = 16;
+    const int co = desc.co / desc.groups;
+    const bool is_whole =
+        desc.co_total == 0 && desc.rearrange == Rearrange::None && !is_composite(desc) && !desc.is_fused;
+    return desc.op == Op::Conv && desc.groups > 1 && desc.n == 1 && is_whole && !desc.is_open() &&
+           co > kLanes && co % kLanes != 0;
+}
+
+} // namespace
+
 ConvDesc kernel_problem(const ConvDesc &desc) {
     return packs_by_group(desc) ? groups_as_images(desc) : desc;
+}
+
+std::string packing_name(const Packing &packing) {
+    return "co" + std::to_string(packing.co_block) +
+           (packing.is_transformed() ? "_f" + std::to_string(packing.tile) : "") +
+           (packing.by_group ? "_by_group" : "");
 }
 
 std::vector<int64_t> packed_filter_shape(const ConvDesc &desc, const Packing &packing) {

@@ -39,11 +39,12 @@ bool transforms_axis(const ConvDesc &desc, int axis);
 /// Elements of the packed filter along `axis`.
 int packed_taps(const ConvDesc &desc, int axis, const Packing &packing);
 
-/// Whether weights are packed by group: where those of one image have more output channels than the longest
-/// vector of f32 has lanes, but no whole vectors of them.
-bool packs_by_group(const ConvDesc &desc);
+/// "co16", "co16_f4_by_group": tells packings apart in names of code.
+std::string packing_name(const Packing &packing);
 
-/// What algorithms and schedules take: groups_as_images where packs_by_group, else the problem itself.
+/// What algorithms and schedules take: groups_as_images where groups of one image have more output channels
+/// than the longest vector of f32 has lanes, but no whole vectors of them; else the problem itself. Of what
+/// it returns, it is that again.
 ConvDesc kernel_problem(const ConvDesc &desc);
 
 /// No schedule pads channels to a larger block; ConvDesc::validate bounds the packed filter with it.

@@ -31,15 +31,6 @@ cpu_set_t allowed_cores() {
     return set;
 }
 
-} // namespace
-
-int available_cores() {
-    const cpu_set_t set = allowed_cores();
-    return std::max(1, CPU_COUNT(&set));
-}
-
-namespace {
-
 struct Loop {
     void *user_context;
     ParallelTask task;
@@ -188,6 +179,11 @@ private:
 };
 
 } // namespace
+
+int available_cores() {
+    const cpu_set_t set = allowed_cores();
+    return std::max(1, CPU_COUNT(&set));
+}
 
 int run_parallel(void *user_context, ParallelTask task, int first, int count, std::uint8_t *closure) {
     if (in_task() || count < 2)

@@ -237,9 +237,7 @@ Halide::Module lower_pack_module(DType type, const Packing &packing, const Targe
 }
 
 std::string pack_key(DType type, const Packing &packing) {
-    return "pack_" + dtype_name(type) + "_co" + std::to_string(packing.co_block) +
-           (packing.is_transformed() ? "_f" + std::to_string(packing.tile) : "") +
-           (packing.by_group ? "_by_group" : "");
+    return "pack_" + dtype_name(type) + "_" + packing_name(packing);
 }
 
 } // namespace convsmith

@@ -259,8 +259,9 @@ std::string Plan::text() const {
 }
 
 Packing Plan::packing(const ConvDesc &desc) const {
-    Packing packing = row_of(desc, *this).planning.packing(kernel_problem(desc), target, params);
-    packing.by_group = packs_by_group(desc);
+    const ConvDesc problem = kernel_problem(desc);
+    Packing packing = row_of(desc, *this).planning.packing(problem, target, params);
+    packing.by_group = problem.groups_are_images;
     return packing;
 }
 

@@ -303,9 +303,7 @@ std::string kernel_symbol(const Model &model, const KernelEntry &kernel) {
 }
 
 std::string pack_symbol(const Model &model, DType type, const Packing &packing) {
-    return fmt::format("{}_pack_{}_co{}{}{}", model.name, dtype_name(type), packing.co_block,
-                       packing.is_transformed() ? fmt::format("_f{}", packing.tile) : "",
-                       packing.by_group ? "_by_group" : "");
+    return fmt::format("{}_pack_{}_{}", model.name, dtype_name(type), packing_name(packing));
 }
 
 std::string baked_symbol(const Model &model, const LayerEntry &layer, const std::string &tensor) {

@@ -107,12 +107,12 @@ void schedule_chain(ConvPipeline &conv, const Plan &plan) {
                       TailStrategy::ShiftInwards);
     const Var around = is_flat ? schedule_tiles(last, within, rows * width, std::nullopt, tile, order)
                                : schedule_tiles(last, last.at[0], width, within, tile, order);
-    order.insert(order.end(), {task, last.n});
-    conv.output.reorder(order).parallel(task).parallel(last.n);
     // Threads share what one task computes: blocks of channels, or rows, but none where tiles overlap.
     const bool is_one_task = last.desc.n == 1 && rows == out_extents(last.desc)[0];
     if (is_one_task && tile.tile_y == 1)
-        conv.output.parallel(order[order.size() - 3].var);
+        conv.output.parallel(order.back().var);
+    order.insert(order.end(), {task, last.n});
+    conv.output.reorder(order).parallel(task).parallel(last.n);
     const LoopLevel at_task(conv.output, task);
     schedule_sum(last, plan.target, tile, LoopLevel(conv.output, around), at_task);
 

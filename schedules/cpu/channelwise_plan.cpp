@@ -90,6 +90,20 @@ int choose_rows(const ConvDesc &d, const Target &target, int tile) {
     return choose_shared_rows(out, static_cast<int>(rows), fewest_tasks(d), tile);
 }
 
+/// The divisor of `extent`, at least `least`, whose ratio to `wanted`, times `penalty` of it, is least.
+template<typename Penalty>
+int nearest_divisor(int extent, double wanted, int least, const Penalty &penalty) {
+    const auto cost = [&](int divisor) {
+        return penalty(divisor) * (divisor > wanted ? divisor / wanted : wanted / divisor);
+    };
+    int best = extent;
+    for (int divisor = least; divisor < extent; divisor++) {
+        if (extent % divisor == 0 && cost(divisor) < cost(best))
+            best = divisor;
+    }
+    return best;
+}
+
 Params complete(const ConvDesc &desc, const Target &target, const Params &params, int co_block) {
     const int lanes = vector_lanes(target, desc.acc_type);
     const ConvDesc merged = merge_trivial_axes(desc);
@@ -169,15 +183,7 @@ ChannelTile choose_channel_tile(const ConvDesc &d, const Target &target) {
 }
 
 int choose_task_rows(int extent, int wanted, int least) {
-    const auto distance = [&](int rows) {
-        return rows > wanted ? static_cast<double>(rows) / wanted : static_cast<double>(wanted) / rows;
-    };
-    int best = extent;
-    for (int rows = least; rows < extent; rows++) {
-        if (extent % rows == 0 && distance(rows) < distance(best))
-            best = rows;
-    }
-    return best;
+    return nearest_divisor(extent, wanted, least, [](int) { return 1.0; });
 }
 
 int fewest_tasks(const ConvDesc &desc) {
@@ -189,19 +195,12 @@ int fewest_tasks(const ConvDesc &desc) {
 }
 
 int choose_shared_rows(int extent, int most, int tasks, int least) {
-    constexpr double kUnequal = 1.6;
+    constexpr double kUnequal = 1.6; // 7 tasks lose to 2 or 14 (are_shared_equally)
     const double wanted =
         std::max<double>(least, std::min<double>(most, static_cast<double>(extent) / tasks));
-    const auto cost = [&](int rows) {
-        const bool is_equal = tasks == 1 || are_shared_equally(extent / rows);
-        return (is_equal ? 1 : kUnequal) * (rows > wanted ? rows / wanted : wanted / rows);
-    };
-    int best = extent;
-    for (int rows = std::min(least, extent); rows < extent; rows++) {
-        if (extent % rows == 0 && cost(rows) < cost(best))
-            best = rows;
-    }
-    return best;
+    return nearest_divisor(extent, wanted, least, [&](int rows) {
+        return tasks == 1 || are_shared_equally(extent / rows) ? 1 : kUnequal;
+    });
 }
 
 SchedulePlanning channelwise_planning() {

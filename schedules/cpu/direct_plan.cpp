@@ -107,22 +107,28 @@ int channel_blocks(const ConvDesc &desc, const Target &target, int co_vectors) {
     return (desc.co + block - 1) / block;
 }
 
-/// Rows that a block of the merged problem has at most: all where threads share images or blocks of channels
-/// equally, else so many that there are blocks of rows to share. Groups share lines of the output.
+/// Blocks that threads may find for sharing at most: of no fewer positions than reading the weights again is
+/// worth, and whose halo, which each copies, is a third of its rows, or as high where it makes two of one.
+int64_t most_shared_blocks(const ConvDesc &merged) {
+    constexpr int kFewestPositions = 48;
+    const int all = out_extents(merged)[0];
+    const int halo = (effective_kernel(merged.kernel[0], merged.dilation[0]) - 1) / merged.stride[0];
+    const int of_rows = halo == 0 ? all : std::max(all / (3 * halo), all >= 2 * halo ? 2 : 1);
+    return std::min<int64_t>(of_rows,
+                             std::max<int64_t>(2, int64_t{row_positions(merged)} * all / kFewestPositions));
+}
+
+/// Rows that a block of the merged problem has at most: all where threads share blocks of channels equally,
+/// else so many that there are blocks of rows to share, of each image; groups share lines of the output.
 int choose_most_rows(const ConvDesc &merged, const Target &target, const Params &params) {
     const int all = out_extents(merged)[0], blocks = channel_blocks(merged, target, params.at("co_vectors"));
     const int co_blocks = params.at("co_blocks"), tasks = (blocks + co_blocks - 1) / co_blocks;
-    constexpr int kFewestPositions = 48;
+    if (merged.n == 1 && tasks > 1 && are_shared_equally(tasks))
+        return all;
     const int images = merged.groups_are_images ? 1 : merged.n;
-    // A block copies its halo: a third of its rows at most, but as much as them where it makes two of one.
-    const int halo = (effective_kernel(merged.kernel[0], merged.dilation[0]) - 1) / merged.stride[0];
-    const int of_rows = halo == 0 ? all : std::max(all / (3 * halo), all >= 2 * halo ? 2 : 1);
-    const int64_t most_tasks = std::min<int64_t>(
-        of_rows, std::max<int64_t>(2, int64_t{row_positions(merged)} * all / kFewestPositions));
-    const int64_t tasks_wanted = std::min<int64_t>(fewest_tasks(merged), most_tasks);
-    const int wanted = static_cast<int>((tasks_wanted + images - 1) / images);
-    const bool shares_channels = merged.n == 1 && tasks > 1 && are_shared_equally(tasks);
-    return shares_channels ? all : (all + wanted - 1) / wanted;
+    const int64_t wanted = std::min<int64_t>(fewest_tasks(merged), most_shared_blocks(merged));
+    const int64_t of_image = (wanted + images - 1) / images;
+    return static_cast<int>((all + of_image - 1) / of_image);
 }
 
 /// At most `rows` of `all` rows, such that threads share the blocks equally.
@@ -184,7 +190,7 @@ int choose_positions(const ConvDesc &d, const Target &target, int co_vectors, in
     const int largest =
         most == all ? wanted * 3 / 2
                     : std::min<int>(fitting * 3 / 2, static_cast<int>(rounded_up((all + 1) / 2, tile)));
-    constexpr double kUnequal = 1.15;
+    constexpr double kUnequal = 1.15; // computing a seventh twice costs less than unequal shares
     int best = tile;
     double least = 0;
     for (int block = std::max(2, wanted / 2 / tile) * tile; block <= std::max(3 * tile, largest);

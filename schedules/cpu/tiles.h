@@ -92,7 +92,7 @@ int choose_tile_p(const Numbers &numbers, int co_vectors, int64_t block_p, int r
 int choose_co_blocks(const ConvDesc &desc, const Target &target, int co_vectors);
 
 /// The tile of `params` if rows of the problem are a multiple of it, as of the schedules that share
-/// direct.cpp; else 0. Defined in direct_plan.cpp.
+/// direct.cpp, or if tiles along the only axis leave out taps; else 0. Defined in direct_plan.cpp.
 int row_tile(const ConvDesc &desc, const Params &params);
 
 /// Input channels of an iteration of a dense reduction's inner loop; defined in direct_plan.cpp.
