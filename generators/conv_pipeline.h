@@ -8,6 +8,7 @@
 
 #include <Halide.h>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -111,6 +112,9 @@ struct ConvPipeline {
 
     std::vector<Halide::RVar>
         branch_channels; ///< concat only: channels of each branch, in the output's updates
+
+    /// What the schedule has done to the lowered code.
+    std::vector<std::shared_ptr<Halide::Internal::IRMutator>> passes;
 
     /// The tensors in call order, outputs excepted.
     std::vector<Halide::Argument> arguments() const;

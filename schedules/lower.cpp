@@ -179,7 +179,10 @@ LoweredPipeline scheduled(Algorithm algorithm, void (*schedule)(ConvPipeline &, 
     schedule(conv, plan);
     if (gpu_api(plan.target) == GpuApi::Cuda)
         gpu::call_cuda_library(conv.output);
-    return {Halide::Pipeline(conv.output), conv.arguments()};
+    Halide::Pipeline pipeline(conv.output);
+    for (const std::shared_ptr<Halide::Internal::IRMutator> &pass : conv.passes)
+        pipeline.add_custom_lowering_pass(pass.get(), [pass] {});
+    return {pipeline, conv.arguments()};
 }
 
 Algorithm algorithm_of(const Plan &plan) {

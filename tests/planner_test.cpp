@@ -254,7 +254,8 @@ TEST(Planner, BlocksOfWeightsNarrowerThanAVectorAreLeftToTheGenericSchedule) {
     request.accuracy = Accuracy::Exact;
     const ConvDesc desc = ConvDesc::parse("conv_ci16_i9x9_co32_k3_p1");
     EXPECT_EQ(make_plan(desc, parse_target("x86_avx2"), request).plan.text(),
-              "direct/x86_avx2/ci_block=16,co_blocks=1,co_vectors=1,rows=9,streams=1,tile_p=8,unroll_ci=4");
+              "direct/x86_avx2/"
+              "ci_block=16,co_blocks=1,co_vectors=1,prefetch=1,rows=9,streams=1,tile_p=8,unroll_ci=4");
     const PlanChoice wide = make_plan(desc, parse_target("x86_avx512"), request);
     EXPECT_EQ(wide.plan.schedule, "generic");
     EXPECT_EQ(wide.plan.packing(desc).co_block, 8);
@@ -310,6 +311,48 @@ TEST(Planner, BlocksOfInputChannelsDivideThemAndKeepTilesWhole) {
     EXPECT_THROW(plan(far, {{"ci_block", 100}}), Error) << "divides no 1024";
     EXPECT_THROW(plan(far, {{"ci_block", 2048}}), Error) << "more than there are";
     EXPECT_THROW(plan(far, {{"ci_block", 64}, {"rows", 1}, {"tile_p", 4}}), Error) << "66 positions";
+}
+
+TEST(Planner, WeightsBeyondL2ArePrefetched) {
+    const auto plan = [](const char *key, const char *target, const Params &params = {}) {
+        PlanRequest request;
+        request.params = params;
+        return make_plan(ConvDesc::parse(key), parse_target(target), request).plan;
+    };
+    const auto prefetches = [&](const char *key, const char *target = "x86_avx512") {
+        const int prefetch = plan(key, target).params.at("prefetch");
+        EXPECT_TRUE(prefetch == cpu::kPrefetch || prefetch == cpu::kNoPrefetch) << key;
+        return prefetch == cpu::kPrefetch;
+    };
+    const char *winograd = "conv_ci512_i28x28_co512_k3_p1", *near = "conv_ci48_i56x56_co48_k3_p1";
+    const char *pointwise = "conv_ci512_i7x7_co2048_k1", *one_position = "conv_ci4096_i1_co4096_k1";
+    EXPECT_TRUE(prefetches(winograd));
+    EXPECT_FALSE(prefetches(near)) << "332 KB, a third of L2";
+    EXPECT_TRUE(prefetches(near, "x86_avx2")) << "two thirds";
+    EXPECT_TRUE(prefetches(pointwise));
+    EXPECT_FALSE(prefetches(one_position)) << "read in streams";
+    EXPECT_TRUE(prefetches("conv_ci512_i2x7x7_co512_k3_p1")) << "in blocks of input channels";
+    EXPECT_FALSE(prefetches("conv_ci256_i28x28_co256_k3_s2_p1")) << "two blocks take over half of L2";
+    EXPECT_FALSE(prefetches(winograd, "arm_neon")) << "not measured there";
+
+    const auto settles = [&](const char *key) {
+        return plan(key, "x86_avx512").settles(ConvDesc::parse(key), "prefetch");
+    };
+    EXPECT_FALSE(settles(winograd) || settles(pointwise));
+    EXPECT_FALSE(settles("conv_ci256_i28x28_co256_k3_s2_p1")) << "legal, not the default";
+    EXPECT_TRUE(settles(near));
+    EXPECT_TRUE(settles("conv_ci64_i56x56_co64_k1"));
+    const Params forced = {{"prefetch", cpu::kPrefetch}};
+    EXPECT_NE(error_of([&] {
+                  plan(near, "x86_avx512", forced);
+              }).find("winograd: prefetch is 2, want 1: weights of 331776 bytes stay in L2"),
+              std::string::npos);
+    EXPECT_NE(error_of([&] {
+                  plan("conv_ci64_i56x56_co64_k1", "x86_avx512", forced);
+              }).find("direct: prefetch is 2, want 1: weights of 16384 bytes stay in L2"),
+              std::string::npos);
+    EXPECT_NE(error_of([&] { plan(one_position, "x86_avx512", forced); }).find("read in streams"),
+              std::string::npos);
 }
 
 TEST(Planner, ATileMeetsSeveralBlocksOfChannelsWhereStoresTakeLongerThanSums) {

@@ -192,6 +192,39 @@ TEST(WinogradHotLoop, HasOnlyFmasLoadsAndScalarAddressing) {
     }
 }
 
+/// Lines of weights that an iteration of the hot loop multiplies.
+int lines_of_step(const Plan &plan) {
+    return plan.params.at("co_vectors") * plan.params.at("unroll_ci") * plan.target.vector_bytes / 64;
+}
+
+TEST(WeightPrefetch, IsSharedByTheTilesOfABlock) {
+    const auto prefetches = [](const char *key, const char *target, const Params &params) {
+        PlanRequest request;
+        request.params = params;
+        const ConvDesc desc = ConvDesc::parse(key);
+        const Plan plan = make_plan(desc, parse_target(target), request).plan;
+        const autotune::Loop loop = autotune::hot_loop(autotune::assembly_of(desc, plan));
+        SCOPED_TRACE(plan.text() + "\n" + loop.text());
+        EXPECT_EQ(loop.count("prefetch"), loop.count("prefetcht1")) << "into L2";
+        return std::pair(loop.count("prefetch") + loop.count("prfm"), lines_of_step(plan));
+    };
+    const char *winograd = "conv_ci256_i28x28_co256_k3_p1", *pointwise = "conv_ci512_i7x7_co2048_k1";
+    // 28 tiles of a strip, 7 at a time: 4; 49 positions, 7 at a time: 7.
+    EXPECT_EQ(prefetches(winograd, "x86_avx2", {{"rows", 4}, {"tile_t", 7}, {"co_vectors", 1}, {"tile", 4}}),
+              std::pair(1, 2));
+    EXPECT_EQ(prefetches(winograd, "x86_avx512", {{"rows", 4}, {"tile_t", 4}, {"tile", 4}}), std::pair(3, 16))
+        << "7 tiles";
+    EXPECT_EQ(prefetches(pointwise, "x86_avx512", {{"rows", 49}, {"tile_p", 5}}), std::pair(2, 16))
+        << "10 tiles";
+    EXPECT_EQ(prefetches(pointwise, "x86_avx2", {{"rows", 49}, {"tile_p", 5}}), std::pair(1, 4));
+    EXPECT_EQ(prefetches("conv_ci512_i2x3_co2048_k1", "x86_avx512", {{"tile_p", 6}}), std::pair(16, 16))
+        << "a single tile";
+    EXPECT_EQ(prefetches(pointwise, "arm_neon", {{"prefetch", cpu::kPrefetch}, {"rows", 49}, {"tile_p", 5}}),
+              std::pair(1, 4))
+        << "prfm";
+    EXPECT_EQ(prefetches(pointwise, "x86_avx512", {{"prefetch", cpu::kNoPrefetch}}), std::pair(0, 16));
+}
+
 TEST(HotLoopReader, SeesSpillsAndVectorIntegerArithmetic) {
     const std::string assembly =
         ".L1:\n\tvfmadd231ps %ymm1, %ymm2, %ymm3 # comment\n\tvmovaps %ymm3, 32(%rsp)\n"

@@ -4,6 +4,7 @@
 
 #include "generators/conv_shape.h"
 #include "schedules/cpu/tiles.h"
+#include "schedules/cpu/weight_stream.h"
 
 namespace convsmith::cpu {
 
@@ -22,10 +23,11 @@ struct Blocking {
     int block_p; ///< output positions of a block of rows
     int blocks;
     int tile_p;
-    int unroll_ci; ///< input channels per iteration of the reduction's inner loop
-    int ci_block;  ///< input channels whose products are summed in registers at a time
-    int streams;   ///< parts of the input channels whose products are summed side by side
-    int co_blocks; ///< blocks of output channels of a tile of positions before the next tile's
+    int unroll_ci;   ///< input channels per iteration of the reduction's inner loop
+    int ci_block;    ///< input channels whose products are summed in registers at a time
+    int streams;     ///< parts of the input channels whose products are summed side by side
+    int co_blocks;   ///< blocks of output channels of a tile of positions before the next tile's
+    bool prefetches; ///< the weights of the next block
 };
 
 Blocking blocking_of(const ConvPipeline &conv, const Plan &plan) {
@@ -45,6 +47,7 @@ Blocking blocking_of(const ConvPipeline &conv, const Plan &plan) {
     b.ci_block = number("ci_block", conv.desc.ci / conv.desc.groups);
     b.streams = number("streams", 1);
     b.co_blocks = number("co_blocks", 1);
+    b.prefetches = number("prefetch", kNoPrefetch) == kPrefetch;
     return b;
 }
 
@@ -239,6 +242,12 @@ void schedule_direct(ConvPipeline &conv, const Plan &plan) {
         sum_streams(tile, b, co_b);
     else
         schedule_dense_tile(tile, plan.target, {conv.at[0], b.co_block, b.lanes, b.tile_p, b.unroll_ci});
+    if (b.prefetches) {
+        const bool is_whole = b.ci_block == conv.desc.ci / conv.desc.groups;
+        const int64_t taps = spatial_product(conv.desc.kernel, conv.desc.rank);
+        prefetch_weights(conv,
+                         {p_t, b.unroll_ci * b.co_block, b.ci_block * b.co_block * (is_whole ? taps : 1)});
+    }
     if (conv.is_padded() || stages_gathered(conv) || conv.desc.in_layout == Layout::ChannelsFirst)
         schedule_strip(conv, plan, b, block);
 }

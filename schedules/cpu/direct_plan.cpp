@@ -273,11 +273,27 @@ int choose_ci_block(const ConvDesc &merged, const Target &target, const Params &
                : near_channels(merged, target, params.at("co_vectors"));
 }
 
+/// Why weights of the problem are not prefetched block by block; nothing if they may be.
+std::optional<std::string> reject_prefetch(const ConvDesc &d, const Target &target) {
+    if (has_one_position(d))
+        return "those of one position are read in streams";
+    return reject_near_weights(weight_bytes(d), target);
+}
+
+/// Weights that L2 does not hold, in blocks that it holds two of beside the input.
+int choose_prefetch(const ConvDesc &merged, const Target &target, const Params &params) {
+    const bool is_far = weight_bytes(merged) >= target.l2_bytes && !reject_prefetch(merged, target);
+    const double block = panel_part(merged, target, params.at("co_vectors"), params.at("ci_block"));
+    return numbers_of(target).prefetches_weights && is_far && block <= kNearPanel ? kPrefetch : kNoPrefetch;
+}
+
 bool settles(const ConvDesc &desc, const Target &target, const std::string &number) {
     if (number == "streams")
         return !has_one_position(desc);
     if (number == "co_blocks")
         return !stores_much(desc);
+    if (number == "prefetch")
+        return reject_prefetch(desc, target).has_value();
     const int most = numbers_of(target).most_vectors();
     return number == "ci_block" &&
            (has_one_position(desc) || panel_part(desc, target, most, desc.ci / desc.groups) <= kNearPanel);
@@ -307,6 +323,13 @@ void check_co_blocks(const ConvDesc &desc, const Target &target, const Params &p
                     target.name + " direct: co_blocks is " + std::to_string(co_blocks) + ", want 1 to " +
                         std::to_string(most) + ": of " + std::to_string(blocks) +
                         " blocks, one where there are groups, streams or blocks of input channels");
+}
+
+/// Throws Error(BadArgument) for weights that are not prefetched.
+void check_prefetch(const ConvDesc &desc, const Target &target, const Params &params) {
+    const auto reason = reject_prefetch(desc, target);
+    if (params.at("prefetch") == kPrefetch && reason)
+        throw Error(ErrorCode::BadArgument, target.name + " direct: prefetch is 2, want 1: " + *reason);
 }
 
 /// Throws Error(BadArgument) for blocks of input channels that are none, or that gain nothing.
@@ -363,9 +386,11 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const int ci_block = derive(full, "ci_block", choose_ci_block(merged, target, full));
     derive(full, "unroll_ci",
            spills_if_unrolled(merged, target, full) ? 1 : choose_unroll_ci(ci_block / streams));
+    derive(full, "prefetch", choose_prefetch(merged, target, full));
     check_streams(desc, target, full);
     check_ci_block(merged, target, full);
     check_co_blocks(desc, target, full);
+    check_prefetch(desc, target, full);
     check_dense_tile("direct", desc, target, full, most_vectors, co_block);
     return full;
 }
@@ -429,6 +454,13 @@ int choose_unroll_taps(const ConvDesc &desc, int unroll_ci) {
     const int taps = desc.kernel[desc.rank - 1];
     const bool is_dense = desc.op == Op::Conv && desc.groups == 1;
     return is_dense && desc.ci == unroll_ci && unroll_ci * taps <= kMostSteps ? taps : 1;
+}
+
+// Beside inputs and sums, weights of half of L2 stay there.
+std::optional<std::string> reject_near_weights(int64_t bytes, const Target &target) {
+    if (2 * bytes >= target.l2_bytes)
+        return std::nullopt;
+    return "weights of " + std::to_string(bytes) + " bytes stay in L2";
 }
 
 SchedulePlanning direct_planning() {

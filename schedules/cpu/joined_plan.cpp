@@ -60,7 +60,8 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     if (merged.rank == 1 && merged.kernel[0] == 1)
         derive(full, "rows", choose_positions(merged, target));
     // The filter that is filled up is near, and read by several positions.
-    const Params near = {{"ci_block", desc.ci / desc.groups}, {"streams", 1}, {"co_blocks", 1}};
+    const Params near = {
+        {"ci_block", desc.ci / desc.groups}, {"streams", 1}, {"co_blocks", 1}, {"prefetch", kNoPrefetch}};
     full.insert(near.begin(), near.end());
     full = direct_planning().complete(desc, target, full, co_block);
     for (const auto &[name, value] : near)

@@ -20,6 +20,9 @@ constexpr int64_t kMostWorkspace = 3584 * 1024;
 /// kernel reads them again.
 constexpr int64_t kShareOfL3 = 4 * 1024 * 1024;
 
+/// Values of the parameter prefetch.
+constexpr int kNoPrefetch = 1, kPrefetch = 2;
+
 /// The parameter `name`, which is `value` if the caller left it open (0 or absent).
 inline int &derive(Params &params, const char *name, int value) {
     int &number = params[name];
@@ -94,6 +97,10 @@ int choose_co_blocks(const ConvDesc &desc, const Target &target, int co_vectors)
 /// The tile of `params` if rows of the problem are a multiple of it, as of the schedules that share
 /// direct.cpp, or if tiles along the only axis leave out taps; else 0. Defined in direct_plan.cpp.
 int row_tile(const ConvDesc &desc, const Params &params);
+
+/// Why weights of so many bytes, read again and again, need no prefetch; nothing if they do. Defined in
+/// direct_plan.cpp.
+std::optional<std::string> reject_near_weights(int64_t bytes, const Target &target);
 
 /// Input channels of an iteration of a dense reduction's inner loop; defined in direct_plan.cpp.
 int choose_unroll_ci(int ci);

@@ -5,6 +5,8 @@
 
 #include "generators/conv_shape.h"
 #include "schedules/cpu/direct.h"
+#include "schedules/cpu/tiles.h"
+#include "schedules/cpu/weight_stream.h"
 
 namespace convsmith::cpu {
 
@@ -113,6 +115,9 @@ void schedule_products(ConvPipeline &conv, const Target &target, const Blocking 
 
     conv.acc.compute_at(w.products, t_o);
     schedule_dense_tile(conv, target, {w.t, b.co_block, b.lanes, b.tile_t, b.unroll_ci});
+    if (b.prefetches)
+        prefetch_weights(
+            conv, {t_o, b.unroll_ci * b.co_block, int64_t{conv.desc.ci / conv.desc.groups} * b.co_block});
 }
 
 /// What the outputs of a tile share.
@@ -174,6 +179,7 @@ void schedule_winograd(ConvPipeline &conv, const Plan &plan) {
     numbers.tile_t = plan.params.at("tile_t");
     numbers.co_blocks = plan.params.at("co_blocks");
     numbers.unroll_ci = plan.params.at("unroll_ci");
+    numbers.prefetches = plan.params.at("prefetch") == kPrefetch;
     schedule_winograd(conv, plan.target, numbers);
 }
 

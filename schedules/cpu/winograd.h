@@ -12,6 +12,7 @@ struct WinogradNumbers {
     int tile_t = 1;    ///< tiles in the register tile; at most those of a strip
     int co_blocks = 1; ///< blocks of output channels whose products are kept before they are transformed back
     int unroll_ci = 1; ///< input channels per iteration of the reduction's inner loop; divides ci
+    bool prefetches = false; ///< the weights of the next element of the transform
 };
 
 void schedule_winograd(ConvPipeline &conv, const Target &target, const WinogradNumbers &numbers);

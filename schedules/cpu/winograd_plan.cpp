@@ -192,6 +192,22 @@ int choose_co_blocks(const ConvDesc &d, int co_block, int strip_t, int elements)
     return best;
 }
 
+/// Why weights of the merged problem's transform are not prefetched; nothing if they may be.
+std::optional<std::string> reject_prefetch(const ConvDesc &d, const Target &target, int tile) {
+    return reject_near_weights(static_cast<int64_t>(sizing_of(d, target, tile).weight_bytes), target);
+}
+
+int choose_prefetch(const ConvDesc &d, const Target &target, int tile) {
+    return numbers_of(target).prefetches_weights && !reject_prefetch(d, target, tile) ? kPrefetch
+                                                                                      : kNoPrefetch;
+}
+
+bool settles(const ConvDesc &desc, const Target &target, const std::string &number) {
+    constexpr int kLargestTile = 4; // has the most weights
+    return number == "prefetch" &&
+           reject_prefetch(merge_trivial_axes(desc), target, kLargestTile).has_value();
+}
+
 void check_params(const ConvDesc &desc, const Target &target, const Params &p) {
     const auto fail = [&](const std::string &what) {
         throw Error(ErrorCode::BadArgument, target.name + " winograd: " + what);
@@ -214,6 +230,9 @@ void check_params(const ConvDesc &desc, const Target &target, const Params &p) {
     if (ci % p.at("unroll_ci") != 0)
         fail("unroll_ci is " + std::to_string(p.at("unroll_ci")) +
              ", want a divisor of ci / groups = " + std::to_string(ci));
+    const auto reason = reject_prefetch(merge_trivial_axes(desc), target, p.at("tile"));
+    if (p.at("prefetch") == kPrefetch && reason)
+        fail("prefetch is 2, want 1: " + *reason);
 }
 
 /// A block of output channels sums over the input channels of one group.
@@ -244,6 +263,7 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     derive(full, "co_blocks", choose_co_blocks(d, full["co_vectors"] * lanes, strip_t, tiles.elements));
     const int ci = desc.ci / desc.groups;
     derive(full, "unroll_ci", ci % 4 == 0 ? 4 : ci % 2 == 0 ? 2 : 1);
+    derive(full, "prefetch", choose_prefetch(d, target, full["tile"]));
     check_params(desc, target, full);
     return full;
 }
@@ -261,7 +281,12 @@ SchedulePlanning winograd_planning() {
             reject,
             complete,
             packing,
-            loses};
+            loses,
+            false,
+            nullptr,
+            nullptr,
+            nullptr,
+            settles};
 }
 
 } // namespace convsmith::cpu

@@ -8,6 +8,7 @@ namespace convsmith::x86_avx2 {
 
 inline cpu::Numbers numbers() {
     cpu::Numbers n;
+    n.prefetches_weights = true;
     n.accumulators = 8; // 4 x 2
     n.dense = {
         {2, 6},       // 12 accumulators + 2 weights + 1 broadcast = 15 of 16 registers

@@ -22,6 +22,7 @@ inline cpu::Numbers numbers() {
     n.weighs_winograd_tiles = true;
     n.one_position_vectors = 8;
     n.streams = 4;
+    n.prefetches_weights = true;
     // As for AVX2: tiles of 14 to 16 are up to twice as slow (LLVM moves the loads of all taps to the front,
     // and spills them). A vector is a cache line.
     n.channelwise = {{1, 4, 2}, {1, 8, 1}, {1, 7, 1}};
