@@ -163,6 +163,11 @@ void constrain_buffers(ConvPipeline &conv) {
 
 using Algorithm = ConvPipeline (*)(const ConvDesc &, const Packing &, const OpInput &);
 
+void add_passes(Halide::Pipeline &pipeline, const ConvPipeline &conv) {
+    for (const std::shared_ptr<Halide::Internal::IRMutator> &pass : conv.passes)
+        pipeline.add_custom_lowering_pass(pass.get(), [pass] {});
+}
+
 /// Where an algorithm and a schedule of it meet.
 LoweredPipeline scheduled(Algorithm algorithm, void (*schedule)(ConvPipeline &, const Plan &),
                           const ConvDesc &desc, const Plan &plan) {
@@ -180,8 +185,9 @@ LoweredPipeline scheduled(Algorithm algorithm, void (*schedule)(ConvPipeline &, 
     if (gpu_api(plan.target) == GpuApi::Cuda)
         gpu::call_cuda_library(conv.output);
     Halide::Pipeline pipeline(conv.output);
-    for (const std::shared_ptr<Halide::Internal::IRMutator> &pass : conv.passes)
-        pipeline.add_custom_lowering_pass(pass.get(), [pass] {});
+    add_passes(pipeline, conv);
+    for (const ConvPipeline &part : conv.parts)
+        add_passes(pipeline, part);
     return {pipeline, conv.arguments()};
 }
 

@@ -313,6 +313,25 @@ TEST(Planner, BlocksOfInputChannelsDivideThemAndKeepTilesWhole) {
     EXPECT_THROW(plan(far, {{"ci_block", 64}, {"rows", 1}, {"tile_p", 4}}), Error) << "66 positions";
 }
 
+TEST(Planner, BlocksOfRowsAreWholeWhereADivisorIsNear) {
+    for (const char *target : {"x86_avx2", "x86_avx512", "arm_neon"}) {
+        for (const auto &[key, rows] :
+             {std::pair("conv_ci1_i572x572_co64_k3", 570), std::pair("conv_ci16_i54x54_co64_k3_p1", 54),
+              std::pair("conv_ci512_i38x63_co72_k3_p2_d2", 38)}) {
+            const Plan plan = make_plan(ConvDesc::parse(key), parse_target(target)).plan;
+            EXPECT_EQ(rows % plan.params.at("rows"), 0) << key << ": " << plan.text();
+        }
+    }
+    const auto row_tile = [](int rows) {
+        PlanRequest request;
+        request.params = {{"rows", rows}, {"tile_p", 6}};
+        const ConvDesc desc = ConvDesc::parse("conv_ci1_i572x572_co64_k3");
+        return make_plan(desc, parse_target("x86_avx512"), request).plan.row_tile(desc);
+    };
+    EXPECT_EQ(row_tile(57), 6);
+    EXPECT_EQ(row_tile(72), 0) << "the last block begins where none of its tiles would";
+}
+
 TEST(Planner, WeightsBeyondL2ArePrefetched) {
     const auto plan = [](const char *key, const char *target, const Params &params = {}) {
         PlanRequest request;
@@ -404,6 +423,8 @@ TEST(Planner, ThreadsFindEqualShares) {
         EXPECT_EQ(rows("conv_ci16_i4x4_co16_k3_p1", target), 4) << "too little work to share";
     }
     EXPECT_EQ(rows("conv_ci512_i7x7_co256_k1", "x86_avx512"), 49) << "four blocks of channels";
+    EXPECT_EQ(rows("conv_ci512_i14x14_co32_k1", "x86_avx512"), 98) << "tiles of 14: nothing twice";
+    EXPECT_EQ(rows("conv_ci512_i14x14_co144_k1", "x86_avx512"), 98) << "tiles of 7 of 8: nothing twice";
     EXPECT_EQ(rows("conv_ci48_i7x7_co128_k5_p2", "x86_avx512"), 2) << "two equal strips of Winograd's tiles";
     EXPECT_EQ(rows("conv_ci25_i784_co25_k7_p768x0_d128_nwc", "x86_avx512"), 784)
         << "a block would copy 768 more";

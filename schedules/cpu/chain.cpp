@@ -8,6 +8,7 @@
 #include "schedules/cpu/channelwise.h"
 #include "schedules/cpu/direct.h"
 #include "schedules/cpu/tiles.h"
+#include "schedules/cpu/weight_stream.h"
 
 #include <optional>
 
@@ -43,10 +44,16 @@ OpTile tile_of(const ConvPipeline &part, const Plan &plan, int width, bool has_w
     return {lanes, co_vectors, tile, 1, false};
 }
 
-/// Splits the op's result into tiles along `x`, which covers `width`; returns the loop around a tile. Its
-/// rows are `rows`, undefined where x counts all positions.
-Var schedule_tiles(ConvPipeline &part, const Var &x, int width, const std::optional<Var> &rows,
-                   const OpTile &tile, std::vector<VarOrRVar> &order) {
+/// Loops around a tile.
+struct TileLoops {
+    Var around; ///< next to the tile
+    Var along;  ///< over tiles that lie side by side
+};
+
+/// Splits the op's result into tiles along `x`, which covers `width`. Its rows are `rows`, undefined where x
+/// counts all positions.
+TileLoops schedule_tiles(ConvPipeline &part, const Var &x, int width, const std::optional<Var> &rows,
+                         const OpTile &tile, std::vector<VarOrRVar> &order) {
     Var co_g("co_g"), co_o("co_o"), co_i("co_i"), co_u("co_u"), co_v("co_v"), x_o("x_o"), x_i("x_i"),
         y_o("y_o"), y_i("y_i");
     const TailStrategy tail = tile.is_channelwise ? TailStrategy::ShiftInwards : TailStrategy::GuardWithIf;
@@ -69,7 +76,7 @@ Var schedule_tiles(ConvPipeline &part, const Var &x, int width, const std::optio
     part.output.vectorize(co_v).unroll(co_u).unroll(x_i);
     if (tile.is_channelwise && are_all_at_borders(width, tile.tile_x))
         part.output.unroll(x_o);
-    return co_o;
+    return {co_o, x_o};
 }
 
 /// The accumulators of a tile, and the padded rows of a dense op.
@@ -105,8 +112,8 @@ void schedule_chain(ConvPipeline &conv, const Plan &plan) {
         tile.co_blocks = choose_co_blocks(last.desc, plan.target, tile.co_vectors);
     conv.output.split(last.at.back(), task, within, is_flat ? rows * width : rows,
                       TailStrategy::ShiftInwards);
-    const Var around = is_flat ? schedule_tiles(last, within, rows * width, std::nullopt, tile, order)
-                               : schedule_tiles(last, last.at[0], width, within, tile, order);
+    const TileLoops loops = is_flat ? schedule_tiles(last, within, rows * width, std::nullopt, tile, order)
+                                    : schedule_tiles(last, last.at[0], width, within, tile, order);
     // Threads share what one task computes: blocks of channels, or rows, but none where tiles overlap.
     const bool is_one_task = last.desc.n == 1 && rows == out_extents(last.desc)[0];
     if (is_one_task && tile.tile_y == 1)
@@ -114,7 +121,13 @@ void schedule_chain(ConvPipeline &conv, const Plan &plan) {
     order.insert(order.end(), {task, last.n});
     conv.output.reorder(order).parallel(task).parallel(last.n);
     const LoopLevel at_task(conv.output, task);
-    schedule_sum(last, plan.target, tile, LoopLevel(conv.output, around), at_task);
+    schedule_sum(last, plan.target, tile, LoopLevel(conv.output, loops.around), at_task);
+    if (is_flat && !tile.is_channelwise &&
+        prefetches_weights(last.desc, plan.target, tile.co_vectors, last.desc.ci)) {
+        const int co_block = tile.co_vectors * tile.lanes;
+        prefetch_weights(
+            last, {loops.along, choose_unroll_ci(last.desc.ci) * co_block, int64_t{last.desc.ci} * co_block});
+    }
 
     for (size_t i = 0; i + 1 < conv.parts.size(); i++) {
         ConvPipeline &part = conv.parts[i];
@@ -125,13 +138,13 @@ void schedule_chain(ConvPipeline &conv, const Plan &plan) {
             .store_in(MemoryType::Heap)
             .bound(part.co, 0, part.desc.co)
             .bound(part.at[0], 0, out_extents(part.desc)[1]);
-        const Var tile_loop =
+        const TileLoops part_loops =
             schedule_tiles(part, part.at[0], row_positions(part.desc), part.at.back(), tile, order);
         if (is_one_task && tile.tile_y == 1)
             part.output.parallel(order.back().var);
         order.emplace_back(part.n);
         part.output.reorder(order);
-        schedule_sum(part, plan.target, tile, LoopLevel(part.output, tile_loop), at_task);
+        schedule_sum(part, plan.target, tile, LoopLevel(part.output, part_loops.around), at_task);
     }
 }
 

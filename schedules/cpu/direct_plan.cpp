@@ -137,6 +137,16 @@ int choose_shared_blocks(int all, int rows) {
     return blocks == 1 || are_shared_equally(blocks) ? rows : equal_part(all, (all + blocks) / (blocks + 1));
 }
 
+/// The divisor of `all` rows next to `rows`, of which threads share the blocks equally, if it is near; else
+/// `rows`. Where the last block overlaps the one before, its tiles are not seen to begin with rows.
+int choose_whole_blocks(int all, int rows) {
+    if (all % rows == 0)
+        return rows;
+    const int whole = choose_shared_rows(all, rows, 2, 1);
+    const bool is_near = whole * 3 >= rows * 2 && whole <= rows * 2;
+    return is_near && are_shared_equally(all / whole) ? whole : rows;
+}
+
 /// At most `most` rows of a block of the merged problem such that blocks are equally high and a block's input
 /// takes about L2, or Numbers::strip of it where every element serves several taps (twice L2 where weights
 /// come from beyond it, for lower blocks read these more often): it is read once per block of co_block
@@ -159,7 +169,8 @@ int choose_rows(const ConvDesc &d, const Target &target, int co_vectors, int mos
     const int64_t span = effective_kernel(d.kernel[0], d.dilation[0]);
     const int64_t rows =
         std::clamp<int64_t>(is_gathered ? strip_rows : (strip_rows - span) / d.stride[0] + 1, 1, out[0]);
-    return choose_shared_blocks(out[0], equal_part(out[0], std::min<int64_t>(rows, most)));
+    const int shared = choose_shared_blocks(out[0], equal_part(out[0], std::min<int64_t>(rows, most)));
+    return d.rank > 1 ? choose_whole_blocks(out[0], shared) : shared;
 }
 
 /// Whether the merged problem is a matrix product over positions as they lie.
@@ -169,16 +180,18 @@ bool reads_in_place(const ConvDesc &merged) {
 }
 
 /// Positions of a block of such a problem, about `most` at most: all, if their input fits its part of L2.
-/// Else whole register tiles that overlap least where blocks do, and whose input takes about a smaller part
-/// of it: it is near for every block of channels while all weights stream past; larger blocks read both from
-/// L2, where positions of many channels share few sets. Where weights are so many that even L3 does not hold
-/// them, blocks are as large as L2 allows: 1024 to 2048 channels took 0.6 of the time on Ice Lake.
+/// Else of equal blocks, filled up to whole register tiles, those that compute least, and whose input takes
+/// about a smaller part of it: it is near for every block of channels while all weights stream past; larger
+/// blocks read both from L2, where positions of many channels share few sets. Where weights are so many that
+/// even L3 does not hold them, blocks are as large as L2 allows: 1024 to 2048 channels took 0.6 of the time
+/// on Ice Lake.
 int choose_positions(const ConvDesc &d, const Target &target, int co_vectors, int most) {
     const Numbers &numbers = numbers_of(target);
-    const int all = out_extents(d)[0], tile = std::max(1, choose_tile_p(numbers, co_vectors, all));
+    const int all = out_extents(d)[0], largest_tile = std::max(1, numbers.largest(co_vectors));
     const int64_t position_bytes = int64_t{d.ci} * static_cast<int64_t>(dtype_bytes(d.in_type));
     const auto part_of_l2 = [&](double part) { return static_cast<int64_t>(part * target.l2_bytes); };
-    if (most == all && all * position_bytes <= part_of_l2(numbers.whole_positions))
+    const bool fits_whole = all * position_bytes <= part_of_l2(numbers.whole_positions);
+    if (most == all && fits_whole)
         return all;
     constexpr double kStreamedWeights = 0.75;
     const int64_t bytes = part_of_l2(weight_bytes(d) >= kShareOfL3 ? kStreamedWeights
@@ -187,21 +200,26 @@ int choose_positions(const ConvDesc &d, const Target &target, int co_vectors, in
     const auto fitting = static_cast<int>(std::clamp<int64_t>(bytes / position_bytes, 1, all));
     const int wanted = std::min(fitting, most);
     // Fewer blocks than threads would like may compute less twice, down to two.
-    const int largest =
-        most == all ? wanted * 3 / 2
-                    : std::min<int>(fitting * 3 / 2, static_cast<int>(rounded_up((all + 1) / 2, tile)));
+    const int largest = most == all  ? wanted * 3 / 2
+                        : fits_whole ? (all + 1) / 2
+                                     : std::min(fitting * 3 / 2, (all + 1) / 2);
+    const int highest = std::min(all, std::max(3 * largest_tile, largest));
+    const int lowest = std::min(highest, std::max(2 * largest_tile, wanted / 2));
     constexpr double kUnequal = 1.15; // computing a seventh twice costs less than unequal shares
-    int best = tile;
+    int best = highest;
     double least = 0;
-    for (int block = std::max(2, wanted / 2 / tile) * tile; block <= std::max(3 * tile, largest);
-         block += tile) {
-        const bool is_equal = block >= all || are_shared_equally((all + block - 1) / block);
-        const double cost =
-            static_cast<double>(rounded_up(all, block < all ? block : tile)) * (is_equal ? 1 : kUnequal);
-        if (least == 0 || cost <= least)
-            best = block, least = cost;
+    for (int64_t blocks = (all + highest - 1) / highest; blocks <= all; blocks++) {
+        const auto block = static_cast<int>((all + blocks - 1) / blocks);
+        if (block < lowest && least > 0)
+            break;
+        const int tile = choose_tile_p(numbers, co_vectors, block);
+        const int64_t computed = rounded_up(block, tile);
+        const double cost = static_cast<double>(blocks * computed) * smaller_tile_cost(tile, largest_tile) *
+                            (blocks == 1 || are_shared_equally(blocks) ? 1 : kUnequal);
+        if (least == 0 || cost < least)
+            best = static_cast<int>(std::min<int64_t>(computed, all)), least = cost;
     }
-    return std::min(best, all);
+    return best;
 }
 
 /// Whether LLVM 14 spills an accumulator where several channels of a strided window are unrolled: seen with
@@ -278,13 +296,6 @@ std::optional<std::string> reject_prefetch(const ConvDesc &d, const Target &targ
     if (has_one_position(d))
         return "those of one position are read in streams";
     return reject_near_weights(weight_bytes(d), target);
-}
-
-/// Weights that L2 does not hold, in blocks that it holds two of beside the input.
-int choose_prefetch(const ConvDesc &merged, const Target &target, const Params &params) {
-    const bool is_far = weight_bytes(merged) >= target.l2_bytes && !reject_prefetch(merged, target);
-    const double block = panel_part(merged, target, params.at("co_vectors"), params.at("ci_block"));
-    return numbers_of(target).prefetches_weights && is_far && block <= kNearPanel ? kPrefetch : kNoPrefetch;
 }
 
 bool settles(const ConvDesc &desc, const Target &target, const std::string &number) {
@@ -376,7 +387,8 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
                                   : choose_rows(merged, target, full["co_vectors"], most_rows));
     full["rows"] = std::min(full["rows"], out[0]);
     const int64_t block_p = block_positions(merged, full);
-    const int row = merged.rank > 1 ? out[merged.rank - 1] : 0;
+    const bool are_whole = out[0] % full["rows"] == 0; // else no tile is seen to lie in a row
+    const int row = merged.rank == 1 ? 0 : are_whole ? out[merged.rank - 1] : 1;
     const int tile = choose_tile_p(numbers, full["co_vectors"], block_p, row);
     derive(full, "tile_p",
            near_channels(merged, target, full["co_vectors"]) < desc.ci / desc.groups
@@ -386,7 +398,8 @@ Params complete(const ConvDesc &desc, const Target &target, const Params &params
     const int ci_block = derive(full, "ci_block", choose_ci_block(merged, target, full));
     derive(full, "unroll_ci",
            spills_if_unrolled(merged, target, full) ? 1 : choose_unroll_ci(ci_block / streams));
-    derive(full, "prefetch", choose_prefetch(merged, target, full));
+    derive(full, "prefetch",
+           prefetches_weights(merged, target, full["co_vectors"], ci_block) ? kPrefetch : kNoPrefetch);
     check_streams(desc, target, full);
     check_ci_block(merged, target, full);
     check_co_blocks(desc, target, full);
@@ -433,7 +446,8 @@ int row_tile(const ConvDesc &desc, const Params &params) {
     const int tile = params.at("tile_p"), row = out_extents(merged)[merged.rank - 1];
     if (leaves_out_taps(merged, params))
         return tile;
-    return merged.rank > 1 && tile > 1 && row % tile == 0 ? tile : 0;
+    const bool are_whole = out_extents(merged)[0] % params.at("rows") == 0;
+    return merged.rank > 1 && are_whole && tile > 1 && row % tile == 0 ? tile : 0;
 }
 
 // All of up to 8 channels, which leaves no loop over them; else the largest small power of two that divides
@@ -461,6 +475,11 @@ std::optional<std::string> reject_near_weights(int64_t bytes, const Target &targ
     if (2 * bytes >= target.l2_bytes)
         return std::nullopt;
     return "weights of " + std::to_string(bytes) + " bytes stay in L2";
+}
+
+bool prefetches_weights(const ConvDesc &merged, const Target &target, int co_vectors, int ci_block) {
+    return numbers_of(target).prefetches_weights && weight_bytes(merged) >= target.l2_bytes &&
+           !reject_prefetch(merged, target) && panel_part(merged, target, co_vectors, ci_block) <= kNearPanel;
 }
 
 SchedulePlanning direct_planning() {

@@ -102,6 +102,11 @@ int row_tile(const ConvDesc &desc, const Params &params);
 /// direct_plan.cpp.
 std::optional<std::string> reject_near_weights(int64_t bytes, const Target &target);
 
+/// Whether blocks of weights, of `co_vectors` vectors of output channels and `ci_block` input channels, are
+/// brought to L2 while those before are multiplied: weights that it does not hold, in blocks that it holds
+/// two of beside the input. Defined in direct_plan.cpp.
+bool prefetches_weights(const ConvDesc &merged, const Target &target, int co_vectors, int ci_block);
+
 /// Input channels of an iteration of a dense reduction's inner loop; defined in direct_plan.cpp.
 int choose_unroll_ci(int ci);
 
