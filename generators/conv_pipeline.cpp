@@ -168,6 +168,7 @@ ConvPipeline begin_pipeline(const ConvDesc &desc, const Packing &packing, const 
     derive_extents(conv);
     conv.masks_columns = input.masks_columns;
     conv.row_tile = flattens_positions(conv.desc, packing) ? input.row_tile : 0;
+    conv.leaves_out_taps = input.leaves_out_taps && conv.row_tile > 0;
     if (input.fills_tiles) {
         conv.last_element = conv.out_extents[0] - 1;
         for (size_t i = 1; i < conv.out_extents.size() && conv.at.size() == 1; i++)

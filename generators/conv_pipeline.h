@@ -48,12 +48,12 @@ struct PhaseParts {
 struct ConvPipeline {
     ConvDesc desc; ///< after merge_trivial_axes
     Packing packing;
-    bool copies_rows = false;    ///< `padded` reads `rows`
-    bool masks_columns = false;  ///< `padded` reads the input in place, lanes of a row beyond it masked out
-    int row_tile = 0;            ///< OpInput::row_tile, 0 where positions are not flattened; along one axis,
-                                 ///< taps that lie in the padding for a whole tile are left out
-    bool copies_windows = false; ///< `element` reads `windows`
-    bool is_inlined = false;     ///< OpInput::is_inlined: `acc` has no update, `element` is undefined
+    bool copies_rows = false;     ///< `padded` reads `rows`
+    bool masks_columns = false;   ///< `padded` reads the input in place, lanes of a row beyond it masked out
+    int row_tile = 0;             ///< OpInput::row_tile, 0 where positions are not flattened
+    bool leaves_out_taps = false; ///< OpInput::leaves_out_taps, where there are such tiles
+    bool copies_windows = false;  ///< `element` reads `windows`
+    bool is_inlined = false;      ///< OpInput::is_inlined: `acc` has no update, `element` is undefined
     /// Positions along the first dimension of acc beyond the channels where `element` may be asked for
     /// positions beyond them, and is then that of the last; undefined where it is not.
     Halide::Expr last_element;
@@ -131,9 +131,11 @@ struct OpInput {
     Halide::Func source;      ///< {ci, x, [y, [z,]] n}: what it slides over; undefined: a tensor of the call
     int number = 0;           ///< of ops_of: names its tensors
     bool copies_rows = false; ///< the schedule keeps padded rows (ConvPipeline::rows) where can_copy_rows
-    bool masks_columns = false; ///< it reads them in place, as a planewise sum with padding of zeros may
-    bool fills_tiles = false;   ///< it computes whole tiles of positions, those beyond the last too, which it
-                                ///< does not store (ConvPipeline::last_element)
+    bool masks_columns = false;   ///< it reads them in place, as a planewise sum with padding of zeros may
+    bool leaves_out_taps = false; ///< of tiles of row_tile positions it leaves out taps that lie in the
+                                  ///< padding for all of them
+    bool fills_tiles = false; ///< it computes whole tiles of positions, those beyond the last too, which it
+                              ///< does not store (ConvPipeline::last_element)
     bool copies_windows = false; ///< it keeps what the windows of such a tile cover (ConvPipeline::windows)
     bool inlines_ops = false;    ///< of a chain: each op that another follows is computed where that reads it
     bool is_inlined = false;     ///< such an op: its sum over taps is one expression, without a reduction

@@ -174,6 +174,39 @@ int row_positions(const ConvDesc &desc) {
     return static_cast<int>(spatial_product(out, desc.rank)) / out[0];
 }
 
+double padded_share(const ConvDesc &desc, int axes) {
+    const Spatial out = out_extents(desc);
+    double inside = 1;
+    for (int a = 0; a < axes; a++) {
+        int64_t met = 0;
+        for (int tap = 0; tap < desc.kernel[a]; tap++) {
+            for (int at = 0; at < out[a]; at++) {
+                const int cell = at * desc.stride[a] + tap * desc.dilation[a] - desc.pad_begin[a];
+                met += cell >= 0 && cell < desc.in[a] ? 1 : 0;
+            }
+        }
+        inside *= static_cast<double>(met) / (static_cast<double>(out[a]) * desc.kernel[a]);
+    }
+    return 1 - inside;
+}
+
+namespace {
+
+bool leaves_out(const ConvDesc &desc, int axes) {
+    constexpr double kLeast = 0.05;
+    return desc.pad_mode == PadMode::Zeros && padded_share(desc, axes) >= kLeast;
+}
+
+} // namespace
+
+bool leaves_out_rows(const ConvDesc &desc) {
+    return leaves_out(desc, desc.rank - 1);
+}
+
+bool leaves_out_slices(const ConvDesc &desc) {
+    return leaves_out(desc, 1);
+}
+
 std::vector<int64_t> input_shape(const ConvDesc &desc) {
     return activation_shape(desc.in_layout, desc.n, desc.ci, desc.in, desc.rank);
 }

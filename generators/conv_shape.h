@@ -58,6 +58,15 @@ int64_t spatial_product(const Spatial &extents, int rank);
 /// Output positions of one index of the outermost axis: a row of an image. The descriptor must be closed.
 int row_positions(const ConvDesc &desc);
 
+/// Part of the products whose tap lies in the padding along one of the first `axes`: those of whole slices,
+/// or rows. The descriptor must be closed.
+double padded_share(const ConvDesc &desc, int axes);
+
+/// Whether products of whole rows, or of whole slices along the outermost axis, are worth leaving out, and
+/// add nothing.
+bool leaves_out_rows(const ConvDesc &desc);
+bool leaves_out_slices(const ConvDesc &desc);
+
 /// Shape of a tensor in the memory order the user sees, outermost dimension first; 0 = open.
 std::vector<int64_t> input_shape(const ConvDesc &desc);
 /// What one op of a composite gives, in the composite's layout; for a simple descriptor written_shape.

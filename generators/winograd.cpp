@@ -3,6 +3,7 @@
 // direct.cpp needs 144. Transforms are separable and written axis by axis; an axis with one tap is left as it
 // is, and the taps along a third axis are summed as they are. The filter comes transformed (pack_filter.cpp).
 #include "generators/algorithms.h"
+#include "generators/conv_shape.h"
 #include "generators/halide_compat.h"
 #include "generators/winograd_transform.h"
 
@@ -150,7 +151,7 @@ ConvPipeline winograd_pipeline(const ConvDesc &desc, const Packing &packing, con
 
     WinogradParts &w = *conv.winograd;
     const int direct_taps = w.direct ? conv.desc.kernel[0] : 1;
-    const Halide::RDom r(0, conv.desc.ci / conv.desc.groups, 0, direct_taps, "r");
+    Halide::RDom r(0, conv.desc.ci / conv.desc.groups, 0, direct_taps, "r");
     conv.r_ci = r[0];
     const std::vector<Var> args = tile_args(conv, conv.co);
     std::vector<Expr> at = with({args.begin(), args.end()}, 0, group_begin(conv) + *conv.r_ci);
@@ -159,6 +160,10 @@ ConvPipeline winograd_pipeline(const ConvDesc &desc, const Packing &packing, con
         conv.r_k = {r[1]};
         elements[*w.direct] = r[1];
         at[*w.direct + 2] += r[1];
+        if (leaves_out_slices(conv.desc)) {
+            const Expr slice = w.a[*w.direct] + r[1];
+            r.where(slice >= conv.desc.pad_begin[0] && slice < conv.desc.pad_begin[0] + conv.desc.in[0]);
+        }
     }
     if (conv.last_element.defined()) {
         int tiles = 1;

@@ -176,6 +176,7 @@ LoweredPipeline scheduled(Algorithm algorithm, void (*schedule)(ConvPipeline &, 
     input.copies_rows = plan.copies_rows(desc);
     input.masks_columns = plan.masks_columns(desc);
     input.row_tile = plan.row_tile(desc);
+    input.leaves_out_taps = plan.leaves_out_taps(desc);
     input.fills_tiles = plan.fills_tiles(desc);
     input.copies_windows = plan.copies_windows(desc);
     input.inlines_ops = plan.inlines_ops(desc);

@@ -274,6 +274,12 @@ bool Plan::settles(const ConvDesc &desc, const std::string &name) const {
     return planning.settles != nullptr && planning.settles(kernel_problem(desc), target, name);
 }
 
+bool Plan::leaves_out_taps(const ConvDesc &desc) const {
+    const SchedulePlanning &planning = row_of(desc, *this).planning;
+    return planning.leaves_out_taps != nullptr &&
+           planning.leaves_out_taps(kernel_problem(desc), target, params);
+}
+
 bool Plan::fills_tiles(const ConvDesc &desc) const {
     const SchedulePlanning &planning = row_of(desc, *this).planning;
     return planning.fills_tiles != nullptr && planning.fills_tiles(kernel_problem(desc), params);

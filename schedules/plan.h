@@ -47,6 +47,9 @@ struct Plan {
     /// Whether it computes an op of a chain where the next reads it (SchedulePlanning::inlines_ops).
     bool inlines_ops(const ConvDesc &desc) const;
 
+    /// Whether its tiles leave out taps in the padding (SchedulePlanning::leaves_out_taps).
+    bool leaves_out_taps(const ConvDesc &desc) const;
+
     /// Positions of its tiles, if these never span rows (SchedulePlanning::row_tile).
     int row_tile(const ConvDesc &desc) const;
 

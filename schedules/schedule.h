@@ -52,6 +52,9 @@ struct SchedulePlanning {
 
     /// Whether it computes ops of a chain where the next op reads them (OpInput::inlines_ops).
     bool inlines_ops = false;
+
+    /// Whether its tiles leave out taps in the padding (OpInput::leaves_out_taps). Null: never.
+    bool (*leaves_out_taps)(const ConvDesc &desc, const Target &target, const Params &params) = nullptr;
 };
 
 /// reject() of a schedule that takes everything.

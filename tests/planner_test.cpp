@@ -1,5 +1,6 @@
 // Which schedule the planner takes with which numbers, why not another, and what it refuses. What LLVM makes
 // of the plans: schedule_test.cpp.
+#include "generators/conv_shape.h"
 #include "generators/error.h"
 #include "schedules/cpu/tiles.h"
 #include "schedules/plan.h"
@@ -445,6 +446,34 @@ TEST(Planner, TapsInThePaddingOfWholeTilesAreLeftOut) {
     EXPECT_GT(tile("conv_ci6_i84_co16_k5_p40x20_d15_nwc", "x86_avx2"), 0) << "padded on both sides";
     EXPECT_EQ(tile("conv_ci10_i84_co24_k5_p60x0_d15_nwc", "x86_avx512", {{"tile_p", 5}}), 0)
         << "shifted tiles";
+}
+
+TEST(Planner, TilesLieWithinRowsWhereWholeRowsOfTapsAreLeftOut) {
+    const auto plan = [](const char *key, const char *target, const Params &params = {}) {
+        PlanRequest request;
+        request.accuracy = Accuracy::Exact;
+        request.params = params;
+        return make_plan(ConvDesc::parse(key), parse_target(target), request).plan;
+    };
+    const char *slices = "conv_ci512_i2x7x7_co512_k3_p1", *valid = "conv_ci512_i4x9x9_co512_k3";
+    EXPECT_EQ(plan(slices, "x86_avx512").params.at("co_vectors"), 3);
+    EXPECT_EQ(plan(slices, "x86_avx512").params.at("tile_p"), 7);
+    EXPECT_EQ(plan(slices, "x86_avx512").row_tile(ConvDesc::parse(slices)), 7);
+    EXPECT_EQ(plan(valid, "x86_avx512").params.at("co_vectors"), 4) << "nothing is padded";
+    EXPECT_EQ(plan(slices, "x86_avx2").params.at("co_vectors"), 2) << "no tile of 7 has sums enough";
+    EXPECT_EQ(plan(slices, "x86_avx512", {{"co_vectors", 2}}).params.at("tile_p"), 7)
+        << "2 x 14 is in two rows";
+    EXPECT_EQ(plan("conv_ci512_i2x7x7_co512_k3_p1_reflect", "x86_avx512").params.at("co_vectors"), 4);
+
+    // Per axis: taps met of all. 2 slices: 2 of 3 each; 7 rows: 19 of 21.
+    const ConvDesc desc = ConvDesc::parse(slices);
+    EXPECT_DOUBLE_EQ(padded_share(desc, 1), 1 - 4.0 / 6);
+    EXPECT_DOUBLE_EQ(padded_share(desc, 2), 1 - 4.0 / 6 * 19 / 21);
+    EXPECT_EQ(padded_share(ConvDesc::parse(valid), 2), 0);
+    EXPECT_TRUE(leaves_out_rows(desc) && leaves_out_slices(desc));
+    const ConvDesc image = ConvDesc::parse("conv_ci8_i14x14_co8_k3_p1");
+    EXPECT_FALSE(leaves_out_rows(image)) << "2 of 42";
+    EXPECT_FALSE(leaves_out_rows(ConvDesc::parse("conv_ci512_i2x7x7_co512_k3_p1_reflect")));
 }
 
 TEST(Planner, GroupsOfChannelsThatAreNoWholeVectorsArePackedApart) {

@@ -14,10 +14,24 @@
 
 namespace convsmith::cpu {
 
+namespace {
+
+auto find_shape(const std::vector<DenseShape> &dense, int co_vectors) {
+    return std::find_if(dense.begin(), dense.end(),
+                        [&](const DenseShape &shape) { return shape.co_vectors == co_vectors; });
+}
+
+} // namespace
+
 int Numbers::largest(int co_vectors) const {
-    const auto shape = std::find_if(dense.begin(), dense.end(),
-                                    [&](const DenseShape &s) { return s.co_vectors == co_vectors; });
+    const auto shape = find_shape(dense, co_vectors);
     return shape == dense.end() ? 0 : shape->positions;
+}
+
+const DenseShape &Numbers::shape(int co_vectors) const {
+    const auto shape = find_shape(dense, co_vectors);
+    CONVSMITH_CHECK(shape != dense.end());
+    return *shape;
 }
 
 int Numbers::most_vectors() const {

@@ -59,6 +59,8 @@ struct Numbers {
 
     /// Positions of the tile of `co_vectors` in `dense`; 0 if there is none.
     int largest(int co_vectors) const;
+    /// The tile of `co_vectors` in `dense`, which must have one.
+    const DenseShape &shape(int co_vectors) const;
     /// Vectors of the widest tile in `dense`.
     int most_vectors() const;
 };

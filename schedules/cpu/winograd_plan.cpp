@@ -63,6 +63,8 @@ Sizing sizing_of(const ConvDesc &d, const Target &target, int tile) {
     s.transformed_bytes = 4.0 * d.ci * s.tiles.elements * s.tiles.direct_taps;
     s.weight_bytes = s.transformed_bytes * d.co / d.groups;
     s.product_cycles = s.weight_bytes / 4 / (kFmasPerCycle * vector_lanes(target, d.acc_type));
+    if (s.tiles.slices > 1 && leaves_out_slices(d))
+        s.product_cycles *= 1 - padded_share(d, 1);
     s.tile = d.kernel[strip_axis] > 1 ? tile : 1;
     s.halo = d.kernel[strip_axis] - 1;
     return s;
@@ -148,7 +150,9 @@ bool streams_weights(const ConvDesc &d, const Target &target, int tile) {
     if (tiles.slices == 1 || !numbers.weighs_winograd_tiles)
         return false;
     const double weights = static_cast<double>(spatial_product(d.kernel, d.rank)) * d.ci * d.co / d.groups;
-    const double macs = weights * static_cast<double>(spatial_product(out_extents(d), d.rank));
+    const double left_out = leaves_out_rows(d) ? padded_share(d, d.rank - 1) : 0;
+    const double macs =
+        weights * static_cast<double>(spatial_product(out_extents(d), d.rank)) * (1 - left_out);
     const double direct = macs / (kFmasPerCycle * vector_lanes(target, d.acc_type)) * kOverhead +
                           4 * weights / kFarBytesPerCycle;
     return tiles.slices * choose_strip(d, target, tile, numbers.dense.front().co_vectors).cycles > direct;
